@@ -1,0 +1,1 @@
+"""Shoplake: what the lake is. One package; `shoplake` is its console command."""
