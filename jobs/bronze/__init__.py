@@ -1,0 +1,1 @@
+"""As received: one contract per landed table; the loader is generic (jobs/kit/door.py)."""

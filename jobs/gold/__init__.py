@@ -1,0 +1,1 @@
+"""Answers and features: one module and contract per table, one grain each."""

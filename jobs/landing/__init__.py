@@ -1,0 +1,1 @@
+"""How each source system's bytes are fetched: one module per source."""

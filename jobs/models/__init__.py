@@ -1,0 +1,1 @@
+"""One module and contract per model: fit and evaluate, pure."""

@@ -1,0 +1,1 @@
+"""Predictions of the champion models: one module and contract per table."""

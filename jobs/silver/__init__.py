@@ -1,0 +1,1 @@
+"""Business nouns, typed and conformed: one module and contract per table."""

@@ -1,0 +1,26 @@
+"""The Spark session: attaches to the engine, or starts it first. The only place that makes one."""
+
+from pyspark.sql import SparkSession
+
+from jobs.kit.settings import settings
+
+
+def session() -> SparkSession:
+    """A session of this process on the engine of the settings (Spark Connect); starts the embedded one if none runs."""
+    url = settings().engine
+    if not url:
+        from jobs.kit import engine
+
+        url = engine.attach(settings())
+    spark = SparkSession.builder.remote(url).getOrCreate()
+    for name, value in CONF.items():
+        spark.conf.set(name, value)
+    return spark
+
+
+# Held per session, so that a shared engine set up otherwise gives the same answers.
+CONF = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
+}
