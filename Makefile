@@ -1,0 +1,40 @@
+# Needs git, make and Python >= 3.11; everything else is installed, locked, under .shoplake/.
+PYTHON ?= python3
+DATA ?= slice
+BREAK ?=
+LAKE := .shoplake/env/lake/bin
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo down clean test test-all check lock
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: ## Install what is needed (also the first step of demo, test and check)
+	@$(PYTHON) infra/bootstrap.py
+
+demo: install ## See the lake at work; DATA=full for all of the data, BREAK=1 to let a bad day in
+	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break)
+
+down: ## Stop what the demo started, and only that
+	@if [ -x $(LAKE)/shoplake ]; then $(LAKE)/shoplake down; else echo "Nothing is installed here, so nothing runs."; fi
+
+clean: down ## Forget everything: data, models, secrets, logs, environments
+	@rm -rf .shoplake && echo "Forgotten: .shoplake/ is gone."
+
+test: install ## Run the tests
+	@$(LAKE)/pytest
+
+test-all: install ## Run the tests, slow ones (kills, benchmarks, soaks) included
+	@$(LAKE)/pytest -m ''
+
+check: install ## Lint, format, types, import rules, contracts
+	@$(LAKE)/ruff check
+	@$(LAKE)/ruff format --check
+	@$(LAKE)/mypy jobs
+	@if grep -q importlinter pyproject.toml; then $(LAKE)/lint-imports; fi
+	@$(LAKE)/shoplake contract lint
+
+lock: install ## Renew uv.lock after a change of pyproject.toml
+	@.shoplake/bin/uv lock
