@@ -110,7 +110,9 @@ def load(name: str) -> Contract:
     layer, _, table = name.partition(".")
     path = JOBS / layer / f"{table}.yaml"
     if not path.is_file():
-        raise ContractError(f"No table {name}: {path.relative_to(JOBS.parent)} does not exist. `shoplake list` has all.")
+        raise ContractError(
+            f"No table {name}: {path.relative_to(JOBS.parent)} does not exist. `shoplake list` has all."
+        )
     return parse(path)
 
 

@@ -1,0 +1,81 @@
+"""Quarantine: refused rows, each with its rules, until they are repaired and replayed. Nothing refused is lost.
+
+Grain of `quarantine.<table>`: one refused row of the table's present content. It is replaced together with the scope
+(dates, keys, files) that it came from, so a repaired row leaves it by itself.
+"""
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.kit import lake
+from jobs.kit.contracts import Contract
+from jobs.kit.gate import RULES, Verdict
+from jobs.kit.scope import Scope
+from jobs.kit.settings import settings
+
+COLUMNS = ("rules", "scope", "source_file", "row_number", "row", "run_id")
+EVERYTHING = "everything"
+
+
+def table_of(contract: Contract) -> str:
+    """`quarantine.orders` of `silver.orders`."""
+    return f"quarantine.{contract.table}"
+
+
+def refuse(spark: SparkSession, verdict: Verdict, contract: Contract, scope: Scope, run_id: str) -> None:
+    """Make the quarantine of the scope just judged what the gate refused in it. Costs nothing where all is well."""
+    there = lake.version(table_of(contract)) is not None
+    if not there and not verdict.rows_refused:
+        return
+    frames = [_kept(spark, contract, scope)] if there else []
+    if verdict.refused is not None:
+        frames.append(_rows(verdict.refused, contract, run_id, scope))
+    write(contract, reduce(DataFrame.unionByName, frames))
+
+
+def write(contract: Contract, frame: DataFrame) -> None:
+    """Overwrite `quarantine.<table>`: it is small, and one commit is whole."""
+    frame.coalesce(1).write.format("delta").mode("overwrite").save(settings().path(table_of(contract)))
+
+
+def _kept(spark: SparkSession, contract: Contract, scope: Scope) -> DataFrame:
+    """Refused rows of the scopes that this run did not touch."""
+    old = lake.read(spark, table_of(contract))
+    if scope.values is not None:
+        return old.where(~F.col("scope").isin([str(v) for v in scope.values]))
+    if scope.keys is not None:
+        return old.join(scope.keys.select(_scope_of(contract).alias("scope")), on="scope", how="left_anti")
+    return old.where(F.col("scope") != str(scope.as_of)) if scope.as_of else old.limit(0)
+
+
+def _scope_of(contract: Contract) -> Column:
+    return F.concat_ws("|", *[F.col(k).cast("string") for k in contract.scope_keys])
+
+
+def _rows(refused: DataFrame, contract: Contract, run_id: str, scope: Scope) -> DataFrame:
+    data = [c for c in refused.columns if c != RULES]
+    has = set(refused.columns)
+    named = _scope_of(contract) if contract.scope_keys else F.lit(EVERYTHING)
+    return refused.select(
+        F.col(RULES).alias("rules"),
+        (F.lit(str(scope.as_of)) if scope.as_of else named).alias("scope"),
+        (F.col("_source_file") if "_source_file" in has else F.lit(None).cast("string")).alias("source_file"),
+        (F.col("_row_number") if "_row_number" in has else F.lit(None).cast("bigint")).alias("row_number"),
+        F.to_json(F.struct(*data)).alias("row"),
+        F.lit(run_id).alias("run_id"),
+    )
+
+
+def keep_candidate(candidate: DataFrame, verdict: Verdict, contract: Contract, run_id: str) -> str:
+    """Keep a refused candidate and its failing rows for inspection, beside the last good version. Returns where."""
+    where = settings().path(f"quarantine._candidates/{contract.table}")
+    marked = (
+        verdict.refused if verdict.refused is not None else candidate.limit(0).withColumn(RULES, F.array(F.lit("")))
+    )
+    failing = marked.withColumn("_run_id", F.lit(run_id))
+    writer = failing.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    writer.save(f"{where}/failing")
+    candidate.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(f"{where}/candidate")
+    return f"{where}/failing"
