@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -190,6 +190,13 @@ def _sorted(frame: DataFrame, contract: Contract, rows: int) -> DataFrame:
     return frame.sortWithinPartitions(by) if by else frame
 
 
+def register(spark: SparkSession, table: str) -> None:
+    """Name a published table on the engine: `gold.sales_daily` for JDBC and SQL. Again is harmless."""
+    layer, name = table.split(".")
+    spark.sql(f"CREATE SCHEMA IF NOT EXISTS {layer}").collect()
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {layer}.{name} USING delta LOCATION '{settings().path(table)}'").collect()
+
+
 def restore(spark: SparkSession, table: str, to: int) -> None:
     """Make an earlier version the present one again (a commit of its own; nothing is lost)."""
     spark.sql(f"RESTORE TABLE delta.`{settings().path(table)}` TO VERSION AS OF {int(to)}").collect()
@@ -208,10 +215,17 @@ def append_ops(name: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> 
     )
 
 
+def read_small(table: str) -> pa.Table:
+    """All rows of a small table, without Spark. NotThereError if it was never published."""
+    found = _open(table)
+    if found is None:
+        raise NotThereError(f"{table} was never published")
+    return pa.table(QueryBuilder().register("t", found).execute("SELECT * FROM t").read_all())
+
+
 def read_ops(name: str) -> pa.Table | None:
     """All rows of `ops.<name>`; None if nothing was written yet. No Spark."""
-    found = _open(f"ops.{name}")
-    return None if found is None else found.to_pyarrow_table()
+    return None if version(f"ops.{name}") is None else read_small(f"ops.{name}")
 
 
 def now() -> datetime:

@@ -4,13 +4,16 @@ Grain of `quarantine.<table>`: one refused row of the table's present content. I
 (dates, keys, files) that it came from, so a repaired row leaves it by itself.
 """
 
+import json
+from collections import Counter
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.kit import lake
-from jobs.kit.contracts import Contract
+from jobs.kit.contracts import Contract, all_contracts
 from jobs.kit.gate import RULES, Verdict
 from jobs.kit.scope import Scope
 from jobs.kit.settings import settings
@@ -79,3 +82,31 @@ def keep_candidate(candidate: DataFrame, verdict: Verdict, contract: Contract, r
     writer.save(f"{where}/failing")
     candidate.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(f"{where}/candidate")
     return f"{where}/failing"
+
+
+def show(table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many rows of a table stand refused, and the first of them. No Spark: quarantine is read by delta-rs.
+
+    A candidate refused whole is shown too: its failing rows are kept apart until a later run passes.
+    """
+    bare = table.split(".")[1]
+    rows = []
+    for kept in (f"quarantine.{bare}", f"quarantine._candidates/{bare}/failing"):
+        if lake.version(kept) is not None:
+            rows += lake.read_small(kept).to_pylist()
+    return len(rows), [_shown(r) for r in rows[:limit]]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    if "row" in row:
+        return row
+    content = {k: v for k, v in row.items() if k not in (RULES, "_run_id")}
+    return {"rules": row[RULES], "source_file": None, "row_number": None, "row": json.dumps(content, default=str)}
+
+
+def summary() -> list[tuple[str, str, int]]:
+    """(table, rule, rows) over all of the quarantine."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for contract in all_contracts():
+        counts.update((contract.name, rule) for r in show(contract.name, 10**9)[1] for rule in r["rules"])
+    return [(table, rule, count) for (table, rule), count in sorted(counts.items())]

@@ -1,0 +1,23 @@
+"""SQL over the lake by table names. The metastore is disposable: the lake's paths are the truth, names are put on anew."""
+
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from jobs.kit import lake
+from jobs.kit.contracts import all_contracts
+from jobs.kit.session import session
+
+
+def register(spark: SparkSession) -> int:
+    """Give every published table its name `<layer>.<table>` on the engine, so that JDBC clients find it. Returns how many."""
+    names = [c.name for c in all_contracts() if lake.version(c.name) is not None]
+    for name in names:
+        lake.register(spark, name)
+    return len(names)
+
+
+def ask(sql: str, limit: int = 1000) -> pd.DataFrame:
+    """The first rows of a query over published tables."""
+    spark = session()
+    register(spark)
+    return spark.sql(sql).limit(limit).toPandas()
