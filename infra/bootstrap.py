@@ -283,12 +283,30 @@ def install_java() -> None:
     part.replace(JAVA)
 
 
+def install_sql_login() -> None:
+    """Compile the class that checks the SQL port's password, with the Scala compiler that comes inside Spark."""
+    source = ROOT / "infra" / "SqlLogin.scala"
+    target = JARS / f"sql-login-{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}.jar"
+    if target.exists():
+        return
+    for stale in JARS.glob("sql-login-*"):
+        stale.unlink()
+    spark = site_packages(LAKE) / "pyspark" / "jars"
+    part = target.with_name("sql-login-part.jar")
+    command = [str(JAVA), "-cp", f"{spark}/*", "scala.tools.nsc.Main", "-usejavacp", "-d", str(part), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+    if done.returncode:
+        raise Failure(f"SqlLogin.scala does not compile: {done.stdout.strip() or done.stderr.strip()}")
+    part.replace(target)
+
+
 STEPS: list[tuple[str, Callable[[], None]]] = [
     ("uv, the installer", install_uv),
     ("lake environment", lambda: environment(LAKE, ["lake", "dev"], with_project=True)),
     ("Airflow environment", lambda: environment(AIRFLOW, ["airflow"], with_project=False)),
     ("Delta jars", install_jars),
     ("Java runtime", install_java),
+    ("log-in of the SQL port", install_sql_login),
 ]
 
 
@@ -297,7 +315,7 @@ STEPS: list[tuple[str, Callable[[], None]]] = [
 
 def fingerprint() -> str:
     """Return what an installation depends on, as one hash."""
-    files = [ROOT / name for name in ("uv.lock", "infra/jars.toml", "infra/bootstrap.py")]
+    files = [ROOT / name for name in ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py")]
     parts = [file.read_bytes() for file in files]
     parts += [f"{sys.version_info[:2]} {ROOT} {os.environ.get('SHOPLAKE_JAVA_HOME')}".encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

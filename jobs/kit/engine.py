@@ -1,0 +1,289 @@
+"""The embedded engine: one Spark driver, detached, that serves jobs over Connect and BI over JDBC.
+
+One JVM, because two that write the same Delta table on a local disk can lose each other's commits, and because a job that
+attaches needs no start of its own. Both doors are on loopback and want a secret made at the first start.
+"""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from jobs.kit import process
+from jobs.kit.process import LOOPBACK, Handle, NotStarted
+from jobs.kit.settings import CHECKOUT, Settings
+
+MAIN = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
+START_SECONDS = 180
+SQL_USER = "shoplake"
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """A running engine and how to reach it."""
+
+    pid: int
+    created: float
+    connect_port: int
+    sql_port: int
+    token: str
+    sql_password: str
+    started: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Spark Connect's address (the name localhost: the token is refused elsewhere on an open channel)."""
+        return f"sc://localhost:{self.connect_port}/;token={self.token}"
+
+    @property
+    def jdbc(self) -> str:
+        """The address for BI tools; the user is `shoplake`, the password `sql_password`."""
+        return f"jdbc:hive2://{LOOPBACK}:{self.sql_port}/default"
+
+    @property
+    def handle(self) -> Handle:
+        """The process."""
+        return Handle(self.pid, self.created)
+
+
+def attach(settings: Settings) -> str:
+    """The Connect address of the running engine; starts it when none runs."""
+    return (status(settings) or start(settings)).url
+
+
+def status(settings: Settings) -> EngineInfo | None:
+    """The engine, if it is up and answers."""
+    engine = _recorded(settings)
+    return engine if engine and engine.handle.process() and _answers(engine) else None
+
+
+def start(settings: Settings, *, warm: bool = True) -> EngineInfo:
+    """Start the engine, or return the one that runs. Safe for any number of callers at once."""
+    with _alone(settings):
+        if engine := status(settings):
+            return engine
+        engine = _recorded(settings)
+        if not (engine and engine.handle.process()):  # else a starter died before its engine was up: wait for that one
+            _stop_strays(settings)
+            engine = _launch(settings)
+        try:
+            process.wait_until(lambda: _answers(engine), engine.handle, "The engine", engine.log, START_SECONDS)
+        except BaseException:  # Ctrl-C too: leave nothing half-started
+            process.stop(engine.handle, patience=2)
+            raise
+        if warm:
+            _warm_up(settings, engine)
+        return engine
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the engine and tell whether there was one."""
+    with _alone(settings):
+        engine = _recorded(settings)
+        stopped = engine is not None and process.stop(engine.handle)
+        stopped = _stop_strays(settings) or stopped
+        (_home(settings) / "state.json").unlink(missing_ok=True)
+        return stopped
+
+
+# --- how it is launched -----------------------------------------------------------------------------------------------
+
+
+def _launch(settings: Settings) -> EngineInfo:
+    _check(settings)
+    home = _home(settings)
+    for name in ("conf", "tmp", "warehouse"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    connect_port = process.free_port(settings.engine_port)
+    sql_port = process.free_port(settings.sql_port, taken={connect_port})
+    token, password_file = process.secret(home / "connect.token"), home / "sql.password"
+    process.secret(password_file)
+
+    conf = _conf(settings, home, connect_port, token)
+    process.write_private(home / "conf" / "spark-defaults.conf", "".join(f"{k} {v}\n" for k, v in conf.items()))
+    (home / "conf" / "log4j2.properties").write_text(LOG4J)
+    hive = {
+        "hive.server2.thrift.port": sql_port,
+        "hive.server2.thrift.bind.host": LOOPBACK,
+        "hive.server2.authentication": "CUSTOM",
+        "hive.server2.custom.authentication.class": "shoplake.SqlLogin",
+    }
+    spark = _spark_home()
+    command = [spark / "bin" / "spark-submit", "--class", MAIN, "--name", "shoplake", "--conf", _mark(settings)]
+    command += ["spark-internal", *(word for k, v in hive.items() for word in ("--hiveconf", f"{k}={v}"))]
+    env = process.environment(
+        JAVA_HOME=settings.java_home or str(CHECKOUT / ".shoplake" / "java"),
+        SPARK_HOME=str(spark),
+        SPARK_CONF_DIR=str(home / "conf"),
+        SPARK_LOCAL_IP=LOOPBACK,
+        PYSPARK_PYTHON=sys.executable,
+        SHOPLAKE_SQL_PASSWORD_FILE=str(password_file),
+    )
+    log = home / "engine.log"
+    handle = process.spawn(command, log=log, env=env, cwd=home)  # Derby's metastore lands in the working directory
+    state = {
+        "pid": handle.pid,
+        "created": handle.created,
+        "connect_port": connect_port,
+        "sql_port": sql_port,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    process.write_json(home / "state.json", state)
+    engine = _recorded(settings)
+    assert engine is not None
+    return engine
+
+
+def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict[str, str]:
+    jars = sorted(str(jar) for jar in (CHECKOUT / ".shoplake" / "jars").glob("*.jar"))
+    return {
+        "spark.master": settings.master,
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.host": LOOPBACK,
+        "spark.driver.bindAddress": LOOPBACK,
+        "spark.driver.extraClassPath": ":".join(jars),  # not spark.jars: Connect would not find Delta there
+        "spark.local.dir": str(home / "tmp"),
+        "spark.ui.enabled": "false",
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        "spark.connect.grpc.binding.port": str(connect_port),
+        "spark.connect.authenticate.token": token,
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.warehouse.dir": str(home / "warehouse"),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        # Small lakes: the defaults (200, 50 and 10,000 tasks) would be nothing but overhead.
+        "spark.sql.shuffle.partitions": "4",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+        # Off by default, and without it a repeated commit is a second commit.
+        "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
+    }
+
+
+LOG4J = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex{short}
+"""
+
+
+def _check(settings: Settings) -> None:
+    pins = tomllib.loads((CHECKOUT / "infra" / "jars.toml").read_text())
+    for package, version in pins["pair"].items():
+        if (found := importlib.metadata.version(package)) != version:
+            raise NotStarted(f"The engine runs {package} {version} (infra/jars.toml) and nothing else; this is {found}.")
+    for jar in pins["jar"]:
+        name = "{1}-{2}.jar".format(*jar["coordinates"].split(":"))
+        if not (CHECKOUT / ".shoplake" / "jars" / name).exists():
+            raise NotStarted(f"{name} is not installed: run `make install`.")
+    heap = _bytes(settings.driver_memory)
+    if psutil.virtual_memory().total < heap + 1e9:
+        raise NotStarted(
+            f"A heap of {settings.driver_memory} does not fit this machine's memory: set SHOPLAKE_DRIVER_MEMORY to less."
+        )
+
+
+def _bytes(size: str) -> float:
+    return float(size[:-1]) * {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}[size[-1].lower()]
+
+
+def _spark_home() -> Path:
+    spec = importlib.util.find_spec("pyspark")
+    assert spec and spec.origin
+    return Path(spec.origin).parent
+
+
+def _mark(settings: Settings) -> str:
+    """A word on the command line that tells this lake's engine from another's."""
+    return f"spark.shoplake.home={settings.home}"
+
+
+# --- who is there -----------------------------------------------------------------------------------------------------
+
+
+def _home(settings: Settings) -> Path:
+    return settings.home / "engine"
+
+
+def _recorded(settings: Settings) -> EngineInfo | None:
+    home = _home(settings)
+    try:
+        state = json.loads((home / "state.json").read_text())
+        secrets = {"token": process.secret(home / "connect.token"), "sql_password": process.secret(home / "sql.password")}
+        return EngineInfo(**state, **secrets, log=home / "engine.log")
+    except (OSError, ValueError, TypeError):  # none, or a state of another version of us
+        return None
+
+
+def _answers(engine: EngineInfo) -> bool:
+    return process.listens(engine.connect_port) and process.listens(engine.sql_port)
+
+
+def _stop_strays(settings: Settings) -> bool:
+    """Stop engines of this lake that no state records (their starter was killed, or the state deleted)."""
+    strays = []
+    for candidate in psutil.process_iter(["cmdline", "create_time"]):
+        words = candidate.info["cmdline"] or []
+        if MAIN in words and _mark(settings) in words:
+            strays.append(Handle(candidate.pid, candidate.info["create_time"]))
+    return any([process.stop(stray) for stray in strays])
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    _home(settings).mkdir(parents=True, exist_ok=True)
+    with (_home(settings) / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# --- warm-up ----------------------------------------------------------------------------------------------------------
+
+
+def _warm_up(settings: Settings, engine: EngineInfo) -> None:
+    """Have the engine load what the first job would otherwise wait for; nobody waits for this."""
+    env = process.environment(SHOPLAKE_WARM=engine.url, PYTHONPATH=str(CHECKOUT))
+    process.spawn([sys.executable, "-m", "jobs.kit.engine"], log=_home(settings) / "warm-up.log", env=env, cwd=CHECKOUT)
+
+
+def warm(url: str) -> None:
+    """Write, merge, read and aggregate one tiny Delta table."""
+    from pyspark.sql import SparkSession
+
+    begun = time.monotonic()
+    spark = SparkSession.builder.remote(url).getOrCreate()
+    with tempfile.TemporaryDirectory(prefix="shoplake-warm-") as folder:
+        table = f"delta.`{folder}/t`"
+        rows = spark.range(8).selectExpr("id", "date'2017-01-01' + cast(id % 2 as int) day", "cast(id as decimal(18,2)) amount")
+        rows.write.format("delta").partitionBy("day").save(f"{folder}/t")
+        spark.sql(
+            f"MERGE INTO {table} t USING (SELECT * FROM {table} WHERE id > 4) s ON t.id = s.id "
+            "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        )
+        spark.sql(f"SELECT day, sum(amount), count(DISTINCT id) FROM {table} GROUP BY day").toPandas()
+    spark.stop()
+    print(f"warm after {time.monotonic() - begun:.1f} s")  # noqa: T201 (its log file)
+
+
+if __name__ == "__main__":
+    import os
+
+    warm(os.environ["SHOPLAKE_WARM"])

@@ -1,0 +1,157 @@
+"""Long-lived processes that we start: secrets, ports, logs, and stopping only what is ours."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+# Settings meant for the caller's Python; ours would import twice as slowly, or the wrong modules, with them.
+FOREIGN = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
+LOOPBACK = "127.0.0.1"
+
+
+class NotStarted(RuntimeError):
+    """One sentence that says what did not start and why."""
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A process of ours. The time of its creation tells it from a later process with the same pid."""
+
+    pid: int
+    created: float
+
+    def process(self) -> psutil.Process | None:
+        """The living process, or None: gone, a zombie, or its pid is another's by now."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return None
+        return process if same else None
+
+
+def spawn(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> Handle:
+    """Start a process that outlives its starter: a session of its own, no terminal, its words in a log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(log.name + ".1"))
+    with log.open("wb") as words:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            cwd=cwd,
+            env=dict(env),
+            start_new_session=True,
+        )
+    return Handle(process.pid, psutil.Process(process.pid).create_time())
+
+
+def stop(handle: Handle, patience: float = 20) -> bool:
+    """End a process and its whole group, politely first; tells whether there was one."""
+    process = handle.process()
+    if process is None:
+        return False
+    members = [process, *process.children(recursive=True)]
+    for sign, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(handle.pid, sign)
+        except ProcessLookupError:
+            break
+        except PermissionError:  # macOS says so when only zombies are left
+            break
+        _, members = psutil.wait_procs(members, timeout=wait)
+        if not members:
+            break
+    for member in members:  # left the group (Airflow's and PostgreSQL's children do), but is still ours
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    return True
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Our environment, cleaned, and some more."""
+    return {name: value for name, value in os.environ.items() if name not in FOREIGN} | more
+
+
+def secret(path: Path) -> str:
+    """The secret in this file; made up, readable by its owner alone, when there is none yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    if not path.exists():
+        write_private(part, secrets.token_urlsafe(24))
+        try:
+            os.link(part, path)  # of two at once, one wins and both read the same
+        except FileExistsError:
+            pass
+        finally:
+            part.unlink()
+    return path.read_text().strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    part.replace(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a private JSON file; dataclasses welcome."""
+    write_private(path, json.dumps(value, indent=2, default=lambda item: asdict(item) if not isinstance(item, Path) else str(item)))
+
+
+def listens(port: int) -> bool:
+    """Whether somebody answers on this loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def free_port(preferred: int, taken: set[int] | None = None) -> int:
+    """The preferred loopback port, or the next one that nobody has."""
+    for port in range(preferred, min(preferred + 200, 65536)):
+        if port in (taken or ()) or listens(port):
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of our own, just closed, is free
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        return port
+    raise NotStarted(f"No free port from {preferred} on.")
+
+
+def wait_until(ready: Callable[[], bool], handle: Handle, name: str, log: Path, seconds: float) -> None:
+    """Wait until it is ready; say in one sentence, with its last words, why it is not."""
+    until = time.monotonic() + seconds
+    while not ready():
+        if handle.process() is None:
+            raise NotStarted(f"{name} ended while starting: {last_error(log)} (log: {log})")
+        if time.monotonic() > until:
+            raise NotStarted(f"{name} was not ready after {seconds:.0f} s: {last_error(log)} (log: {log})")
+        time.sleep(0.1)
+
+
+def last_error(log: Path) -> str:
+    """The last line of a log that looks like a reason."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    signs = ("ERROR", "FATAL", "Error:", "Exception", "error:", "Caused by")
+    reasons = [line for line in lines if any(sign in line for sign in signs) and not line.startswith("\tat ")]
+    return (reasons or lines or ["it said nothing"])[-1].strip()[:300]
+
