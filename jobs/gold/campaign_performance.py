@@ -1,0 +1,118 @@
+"""One row per campaign that has begun by `as_of`: whom it reached, who redeemed, and what the targeted members bought.
+
+The window is the campaign's days that lie in the past: from start_date to end_date or `as_of`, whichever is earlier. The
+window before is as many days, ending the day before start_date. `is_comparable` says whether both lie within the
+recorded sales. This describes and does not explain: targeted members were chosen, seasons differ and campaigns overlap,
+so the difference between the windows is not the campaign's effect.
+"""
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.verbs import keep_until, share_of, sum_money
+
+
+def build(
+    campaign_touches: DataFrame,
+    coupons: DataFrame,
+    coupon_redemptions: DataFrame,
+    orders: DataFrame,
+    order_lines: DataFrame,
+    *,
+    as_of: date,
+) -> DataFrame:
+    touches = campaign_touches.transform(keep_until, "start_date", as_of).transform(with_windows, as_of)
+    orders_known = orders.transform(keep_until, "order_date", as_of)
+    lines_known = order_lines.transform(keep_until, "order_date", as_of)
+    redemptions_known = coupon_redemptions.transform(keep_until, "redemption_date", as_of)
+    # One to at most one, three times: every part has one row per campaign; then one row of first sale for all.
+    return (
+        touches.transform(count_targets, as_of)
+        .join(redemptions_known.transform(count_redemptions, touches), on="campaign_id", how="left")
+        .join(orders_known.transform(total_windows, touches), on="campaign_id", how="left")
+        .join(lines_known.transform(total_coupon_products, touches, coupons), on="campaign_id", how="left")
+        .join(orders_known.agg(F.min("order_date").alias("first_sale")), how="cross")
+        .transform(with_verdicts)
+    )
+
+
+COUNTS = ["redeemer_count", "redemption_count", "buyer_count"]
+AMOUNTS = ("net_amount_in_window", "net_amount_before", "coupon_product_net_amount")
+
+
+def with_windows(campaign_touches: DataFrame, as_of: date) -> DataFrame:
+    start, until = F.col("start_date"), F.least("end_date", F.lit(as_of))
+    window_days = F.datediff(until, start) + 1
+    return campaign_touches.withColumns(
+        {"window_end_date": until, "window_days": window_days, "before_start_date": F.date_sub(start, window_days)}
+    )
+
+
+def count_targets(touches: DataFrame, as_of: date) -> DataFrame:
+    has_ended = F.coalesce(F.col("end_date") <= F.lit(as_of), F.lit(False))
+    return (
+        touches.groupBy(
+            "campaign_id", "campaign_type", "start_date", "end_date", "window_days", "before_start_date"
+        )
+        .agg(F.count("*").alias("targeted_member_count"))
+        .withColumns({"as_of_date": F.lit(as_of), "is_finished": has_ended})
+    )
+
+
+def count_redemptions(coupon_redemptions: DataFrame, touches: DataFrame) -> DataFrame:
+    # Many redemptions to at most one touch; a redeemer whom the campaign did not target counts in neither.
+    return (
+        coupon_redemptions.join(touches, on=["campaign_id", "member_id"], how="left_semi")
+        .groupBy("campaign_id")
+        .agg(
+            F.countDistinct("member_id").alias("redeemer_count"),
+            F.count("*").alias("redemption_count"),
+        )
+    )
+
+
+def total_windows(orders: DataFrame, touches: DataFrame) -> DataFrame:
+    # Many to many on purpose: an order counts once for each campaign whose window or window before it falls in.
+    day = F.col("order_date")
+    in_window = day.between(F.col("start_date"), F.col("window_end_date"))
+    before = (day >= F.col("before_start_date")) & (day < F.col("start_date"))
+    return (
+        orders.select("member_id", "order_date", "net_amount")
+        .join(touches, on="member_id", how="inner")
+        .where(in_window | before)
+        .groupBy("campaign_id")
+        .agg(
+            F.countDistinct(F.when(in_window, F.col("member_id"))).alias("buyer_count"),
+            sum_money(F.when(in_window, F.col("net_amount")), "net_amount_in_window"),
+            sum_money(F.when(before, F.col("net_amount")), "net_amount_before"),
+        )
+    )
+
+
+def total_coupon_products(order_lines: DataFrame, touches: DataFrame, coupons: DataFrame) -> DataFrame:
+    # Many to many as above; the semi join then keeps lines of products on a coupon of the campaign, once each.
+    return (
+        order_lines.select("member_id", "product_id", "order_date", "net_amount")
+        .join(touches, on="member_id", how="inner")
+        .where(F.col("order_date").between(F.col("start_date"), F.col("window_end_date")))
+        .join(coupons, on=["campaign_id", "product_id"], how="left_semi")
+        .groupBy("campaign_id")
+        .agg(sum_money("net_amount", "coupon_product_net_amount"))
+    )
+
+
+def with_verdicts(campaigns: DataFrame) -> DataFrame:
+    zero = F.lit(0).cast("decimal(18,2)")
+    return (
+        campaigns.fillna(0, COUNTS)
+        .withColumns({column: F.coalesce(column, zero) for column in AMOUNTS})
+        .withColumns(
+            {
+                "redemption_rate": share_of(F.col("redeemer_count"), F.col("targeted_member_count")),
+                "is_comparable": F.coalesce(F.col("before_start_date") >= F.col("first_sale"), F.lit(False)),
+            }
+        )
+        .drop("before_start_date", "first_sale")
+    )

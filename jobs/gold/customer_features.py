@@ -1,0 +1,130 @@
+"""One row per member with at least one order up to `as_of`: how recently, often, regularly and for what the member shops.
+
+Only orders dated `as_of` or earlier count, so that rows which come later never change an earlier feature, and the churn
+model may call `build` for any past cutoff. A window of n days is the n days that end with `as_of`, that day included.
+Shares and means are 0 where the window is empty; gaps are null where fewer than two visit days make none. Departments and
+categories are those of today's product master, which has no history.
+"""
+
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.verbs import UNKNOWN, keep_until, share_of, sum_money
+
+
+def build(orders: DataFrame, order_lines: DataFrame, products: DataFrame, *, as_of: date) -> DataFrame:
+    known = orders.where("member_id is not null").transform(keep_until, "order_date", as_of)
+    year_lines = order_lines.transform(keep_until, "order_date", as_of).where(is_within(LONG, as_of))
+    spend = year_lines.transform(per_member_and_kind, products)
+    # One to at most one, three times: every part has one row per member.
+    return (
+        known.transform(total_orders, as_of)
+        .join(known.where(is_within(LONG, as_of)).transform(measure_gaps), on="member_id", how="left")
+        .join(spend.transform(share_departments), on="member_id", how="left")
+        .join(spend.transform(rank_categories), on="member_id", how="left")
+        .fillna(0, ["visit_day_count_365d", "category_count_365d"])
+        .fillna(0.0, [*DEPARTMENT_SHARES, "private_label_share_365d", *TOP_SHARES])
+        .withColumns({"as_of_date": F.lit(as_of), "recency_in_gaps": F.col("recency_days") / F.col("mean_gap_days")})
+    )
+
+
+SHORT, MIDDLE, LONG = 28, 91, 365
+DEPARTMENT_SHARES = {
+    "grocery_share_365d": ("GROCERY",),
+    "drug_share_365d": ("DRUG GM",),
+    "fuel_share_365d": ("FUEL",),
+    "produce_share_365d": ("PRODUCE",),
+    "meat_share_365d": ("MEAT", "MEAT-PCKGD"),
+    "deli_share_365d": ("DELI", "SALAD BAR", "CHEF SHOPPE"),
+}
+TOP_SHARES = ("top_category_share_365d", "top3_category_share_365d")
+
+
+def is_within(days: int, as_of: date) -> Column:
+    return F.col("order_date") > F.lit(as_of - timedelta(days=days))
+
+
+def total_orders(orders: DataFrame, as_of: date) -> DataFrame:
+    year = is_within(LONG, as_of)
+    is_prior_month = is_within(2 * SHORT, as_of) & ~is_within(SHORT, as_of)
+    is_weekend = F.weekday("order_date") >= 5
+    saved = F.col("list_amount") - F.col("paid_amount")
+    totals = orders.groupBy("member_id").agg(
+        F.datediff(F.lit(as_of), F.max("order_date")).alias("recency_days"),
+        F.datediff(F.lit(as_of), F.min("order_date")).alias("tenure_days"),
+        *[F.count_if(is_within(days, as_of)).alias(f"order_count_{days}d") for days in (SHORT, MIDDLE, LONG)],
+        F.count_if(is_prior_month).alias("order_count_prior_28d"),
+        *[
+            sum_money(F.when(is_within(days, as_of), F.col("net_amount")), f"net_amount_{days}d")
+            for days in (SHORT, MIDDLE, LONG)
+        ],
+        F.countDistinct(F.when(year, F.col("store_id"))).alias("store_count_365d"),
+        F.coalesce(F.sum(F.when(year, F.col("line_count"))), F.lit(0)).alias("lines"),
+        F.count_if(year & is_weekend).alias("weekend_orders"),
+        sum_money(F.when(year, F.col("list_amount")), "list"),
+        sum_money(F.when(year, saved), "saved"),
+        sum_money(F.when(year, F.col("coupon_discount_amount")), "coupons"),
+    )
+    order_count = F.col("order_count_365d")
+    return totals.withColumns(
+        {
+            "mean_order_amount_365d": share_of(F.col("net_amount_365d"), order_count),
+            "mean_order_line_count_365d": share_of(F.col("lines"), order_count),
+            "weekend_order_share_365d": share_of(F.col("weekend_orders"), order_count),
+            "discount_share_365d": share_of(F.col("saved"), F.col("list")),
+            "coupon_share_365d": share_of(F.col("coupons"), F.col("list")),
+        }
+    ).drop("lines", "weekend_orders", "list", "saved", "coupons")
+
+
+def measure_gaps(orders: DataFrame) -> DataFrame:
+    """Days between one visit day and the next; several orders on one day are one visit."""
+    previous = F.lag("order_date").over(Window.partitionBy("member_id").orderBy("order_date"))
+    gaps = orders.select("member_id", "order_date").distinct().withColumn("gap", F.datediff("order_date", previous))
+    n, total, squares = F.count("gap"), F.sum("gap"), F.sum(F.col("gap") * F.col("gap"))
+    # Sums of whole numbers are exact in any order; stddev_samp's running mean is not.
+    variance = (squares - total * total / n) / (n - 1)
+    return gaps.groupBy("member_id").agg(
+        F.count("*").alias("visit_day_count_365d"),
+        F.when(n > 0, total / n).alias("mean_gap_days"),
+        F.when(n > 1, F.sqrt(F.greatest(variance, F.lit(0.0)))).alias("sd_gap_days"),
+    )
+
+
+def per_member_and_kind(order_lines: DataFrame, products: DataFrame) -> DataFrame:
+    # Many lines to at most one product.
+    kinds = products.select("product_id", "department", "category", "brand")
+    return (
+        order_lines.where("member_id is not null")
+        .join(kinds, on="product_id", how="left")
+        .fillna(UNKNOWN, ["department", "category", "brand"])
+        .groupBy("member_id", "department", "category", "brand")
+        .agg(sum_money("net_amount", "net"))
+    )
+
+
+def share_departments(spend: DataFrame) -> DataFrame:
+    whole = F.sum("net")
+
+    def share_where(condition: Column) -> Column:
+        return share_of(F.coalesce(F.sum(F.when(condition, F.col("net"))), F.lit(0)), whole)
+
+    return spend.groupBy("member_id").agg(
+        *[share_where(F.col("department").isin(*names)).alias(name) for name, names in DEPARTMENT_SHARES.items()],
+        share_where(F.col("brand") == "Private").alias("private_label_share_365d"),
+    )
+
+
+def rank_categories(spend: DataFrame) -> DataFrame:
+    # Equal amounts are ranked by name, so that the top category is the same in every run.
+    place = F.row_number().over(Window.partitionBy("member_id").orderBy(F.desc("net"), "category"))
+    ranked = spend.groupBy("member_id", "category").agg(F.sum("net").alias("net")).withColumn("place", place)
+    whole = F.sum("net")
+    return ranked.groupBy("member_id").agg(
+        F.count("*").alias("category_count_365d"),
+        F.max(F.when(F.col("place") == 1, F.col("category"))).alias("top_category_365d"),
+        share_of(F.sum(F.when(F.col("place") == 1, F.col("net"))), whole).alias("top_category_share_365d"),
+        share_of(F.sum(F.when(F.col("place") <= 3, F.col("net"))), whole).alias("top3_category_share_365d"),
+    )

@@ -1,0 +1,73 @@
+"""One row per member with at least one order up to `as_of`: recency, frequency and monetary scores, and their segment.
+
+Recency is days since the last order; frequency and monetary are orders and net amount of the 365 days ending with `as_of`.
+
+Scores 1..5 (5 is best). Tie rule: with n members, of whom b are strictly worse than this one, the score is
+1 + floor(5 * b / n). Equal values therefore get equal scores, whatever the order of rows; where many tie (most members
+bought once, say) they share the score of the worst place in the tie, and some scores may stay empty.
+
+Segments are the usual eleven of Putler's RFM grid (https://www.putler.com/rfm-analysis/): recency score against the mean
+of frequency and monetary score (halves up). Its published ranges overlap ("Loyal: R 2-5, FM 3-5", "Champions: R 4-5,
+FM 4-5"), so the grid below decides: every cell lies within the range that the source gives for its segment.
+"""
+
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.verbs import keep_until, sum_money
+
+
+def build(orders: DataFrame, *, as_of: date) -> DataFrame:
+    return (
+        orders.where("member_id is not null")
+        .transform(keep_until, "order_date", as_of)
+        .transform(measure, as_of)
+        .transform(with_scores)
+        .withColumns({"segment": name_segment(), "as_of_date": F.lit(as_of)})
+    )
+
+
+WINDOW_DAYS = 365
+# Row: recency score 5 down to 1. Column: frequency-and-monetary score 1 to 5.
+GRID = (
+    ("New Customers", "Potential Loyalists", "Loyal Customers", "Champions", "Champions"),
+    ("Promising", "Potential Loyalists", "Loyal Customers", "Champions", "Champions"),
+    ("About To Sleep", "About To Sleep", "Customers Needing Attention", "Loyal Customers", "Loyal Customers"),
+    ("Hibernating", "Hibernating", "At Risk", "At Risk", "At Risk"),
+    ("Lost", "Lost", "At Risk", "Can't Lose Them", "Can't Lose Them"),
+)
+
+
+def measure(orders: DataFrame, as_of: date) -> DataFrame:
+    in_window = F.col("order_date") > F.lit(as_of - timedelta(days=WINDOW_DAYS))
+    return orders.groupBy("member_id").agg(
+        F.datediff(F.lit(as_of), F.max("order_date")).alias("recency_days"),
+        F.count_if(in_window).alias("order_count_365d"),
+        sum_money(F.when(in_window, F.col("net_amount")), "net_amount_365d"),
+    )
+
+
+def with_scores(measured: DataFrame) -> DataFrame:
+    return measured.withColumns(
+        {
+            "recency_score": score(-F.col("recency_days")),
+            "frequency_score": score(F.col("order_count_365d")),
+            "monetary_score": score(F.col("net_amount_365d")),
+        }
+    )
+
+
+def score(value: Column) -> Column:
+    # One window over all members is wide, but holds one short row for each: millions of members fit one task.
+    worse = F.rank().over(Window.orderBy(value)) - 1
+    members = F.count("*").over(Window.partitionBy())
+    return (F.floor(5 * worse / members) + 1).cast("int")
+
+
+def name_segment() -> Column:
+    # Halves up: (f + m + 1) div 2.
+    both = F.floor((F.col("frequency_score") + F.col("monetary_score") + 1) / 2)
+    cell = (5 - F.col("recency_score")) * 5 + both
+    return F.element_at(F.array(*[F.lit(name) for row in GRID for name in row]), cell.cast("int"))

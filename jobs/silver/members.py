@@ -1,0 +1,51 @@
+"""One row per member and period in which the CRM held the same attributes (history, type 2).
+
+`valid_from` is the date of the dump that first held the value, `valid_to` (exclusive) the date of the first dump that
+held another. Consecutive dumps with equal attributes are one period. A member absent from a later dump keeps the last
+known period: a missing row may as well be a short dump as a departure, and the dump does not say which.
+"""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.verbs import clean, keep_newest
+
+
+def build(member_attributes: DataFrame) -> DataFrame:
+    return (
+        member_attributes.transform(with_clean_text)
+        .transform(keep_newest, "member_id", "_file_date")
+        .transform(keep_changes)
+        .transform(with_validity)
+        .select("member_id", *ATTRIBUTES, "valid_from", "valid_to", "is_current")
+    )
+
+
+ATTRIBUTES = (
+    "age_band",
+    "income_band",
+    "home_ownership",
+    "marital_status",
+    "household_size",
+    "household_composition",
+    "kids_count",
+)
+BY_DUMP = Window.partitionBy("member_id").orderBy("_file_date")
+
+
+def with_clean_text(member_attributes: DataFrame) -> DataFrame:
+    # Not the key: a run finds the rows to rebuild by it, so it stays as received.
+    return member_attributes.withColumns({column: clean(column) for column in ATTRIBUTES})
+
+
+def keep_changes(dumps: DataFrame) -> DataFrame:
+    state = F.struct(*ATTRIBUTES)
+    is_first = F.lag("_file_date").over(BY_DUMP).isNull()
+    is_same = state.eqNullSafe(F.lag(state).over(BY_DUMP))
+    return dumps.withColumn("_is_change", is_first | ~is_same).where("_is_change")
+
+
+def with_validity(changes: DataFrame) -> DataFrame:
+    return changes.withColumns(
+        {"valid_from": F.col("_file_date"), "valid_to": F.lead("_file_date").over(BY_DUMP)}
+    ).withColumn("is_current", F.col("valid_to").isNull())

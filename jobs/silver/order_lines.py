@@ -1,0 +1,70 @@
+"""One row per line of an order: one product sold or returned.
+
+Amounts, by the netting rules of docs/decisions/0201-amounts.md:
+list_amount = received amount + retail discount + coupon match (the shelf price);
+net_amount = received amount (what the retailer keeps, coupons paid back by their issuer included);
+paid_amount = received amount - coupon discount (what left the customer's purse).
+A return line is negative in quantity and in every amount, however the till signed it, and so nets within its order.
+A line sent again replaces the one it repeats: the newest file wins. Lines of products that the master does not know stay.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.verbs import MONEY, as_typed, clean, keep_newest
+
+
+def build(pos_lines: DataFrame) -> DataFrame:
+    return (
+        pos_lines.transform(with_types)
+        # order_date is in the key so that a day can be rebuilt alone; a till never moves a line to another day.
+        .transform(keep_newest, "order_date", "order_id", "line_number")
+        .transform(with_signs)
+        .transform(with_amounts)
+    )
+
+
+RECEIVED_AMOUNTS = ("sales_amount", "retail_discount", "coupon_discount", "coupon_match_discount")
+
+
+def with_types(pos_lines: DataFrame) -> DataFrame:
+    return pos_lines.withColumns(
+        {column: clean(column) for column in ("order_id", "store_id", "member_id", "product_id")}
+        | {column: F.coalesce(as_typed(column, MONEY), F.lit(0).cast(MONEY)) for column in RECEIVED_AMOUNTS[1:]}
+        | {
+            "line_number": as_typed("line_number", "int"),
+            "line_type": F.lower(clean("line_type")),
+            "ordered_at": as_typed("transaction_timestamp", "timestamp"),
+            "quantity": as_typed("quantity", "int"),
+            "sales_amount": as_typed("sales_amount", MONEY),
+        }
+    )
+
+
+def with_signs(lines: DataFrame) -> DataFrame:
+    return lines.withColumns({column: negate_return(F.col(column)) for column in ("quantity", *RECEIVED_AMOUNTS)})
+
+
+def negate_return(value: Column) -> Column:
+    return F.when(F.col("line_type") == "return", -F.abs(value)).otherwise(value)
+
+
+def with_amounts(lines: DataFrame) -> DataFrame:
+    sales, retail, coupon, match = (F.col(column) for column in RECEIVED_AMOUNTS)
+    return lines.select(
+        "order_id",
+        "line_number",
+        "order_date",
+        "ordered_at",
+        "store_id",
+        "member_id",
+        "product_id",
+        "line_type",
+        "quantity",
+        (sales + retail + match).cast(MONEY).alias("list_amount"),
+        sales.cast(MONEY).alias("net_amount"),
+        (sales - coupon).cast(MONEY).alias("paid_amount"),
+        retail.cast(MONEY).alias("retail_discount_amount"),
+        coupon.cast(MONEY).alias("coupon_discount_amount"),
+        match.cast(MONEY).alias("coupon_match_amount"),
+    )

@@ -1,0 +1,17 @@
+"""One row per product of the product master, at its latest known state."""
+
+from pyspark.sql import DataFrame
+
+from jobs.verbs import clean, keep_newest
+
+
+def build(product_master: DataFrame) -> DataFrame:
+    return product_master.transform(with_clean_text).transform(keep_newest, "product_id").select("product_id", *TEXTS)
+
+
+TEXTS = ("manufacturer_id", "department", "brand", "category", "product_type", "package_size")
+
+
+def with_clean_text(product_master: DataFrame) -> DataFrame:
+    # Not the key: a run finds the rows to rebuild by it, so it stays as received.
+    return product_master.withColumns({column: clean(column) for column in TEXTS})
