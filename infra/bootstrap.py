@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 
 if sys.version_info < (3, 11):  # before any import that an older Python lacks
-    sys.exit("Shoplake needs Python 3.11 or newer; this is {}.{}: try `make PYTHON=python3.12 …`.".format(*sys.version_info))  # noqa: UP032
+    sys.exit(
+        "Shoplake needs Python 3.11 or newer; this is {}.{}: try `make PYTHON=python3.12 …`.".format(*sys.version_info)
+    )  # noqa: UP032
 
 import argparse
 import contextlib
@@ -200,9 +202,13 @@ def uv(*arguments: str, **settings: str) -> None:
     else:
         log = HOME / "install.log"
         with log.open("w+") as file:
-            done = subprocess.run(command, cwd=ROOT, env=clean_environment(**settings), stdout=file, stderr=file).returncode
+            done = subprocess.run(
+                command, cwd=ROOT, env=clean_environment(**settings), stdout=file, stderr=file
+            ).returncode
             file.seek(0)
-            said = " ".join(line.strip() for line in file.read().splitlines() if re.match(r"error|\s*(×|╰─▶|Caused by)", line))
+            said = " ".join(
+                line.strip() for line in file.read().splitlines() if re.match(r"error|\s*(×|╰─▶|Caused by)", line)
+            )
         said = f"{said or f'exit code {done}'} (all of it: {log})"
     if done:
         raise Failure(f"uv {arguments[0]} failed: {said}. The same command goes on from here.")
@@ -214,7 +220,16 @@ def environment(target: Path, groups: list[str], *, with_project: bool) -> None:
     chosen = [word for group in groups for word in ("--group", group)]
     if not index_url():
         project = [] if with_project else ["--no-install-project"]
-        uv("sync", "--frozen", "--python", python, "--compile-bytecode", *chosen, *project, UV_PROJECT_ENVIRONMENT=str(target))
+        uv(
+            "sync",
+            "--frozen",
+            "--python",
+            python,
+            "--compile-bytecode",
+            *chosen,
+            *project,
+            UV_PROJECT_ENVIRONMENT=str(target),
+        )
         return
     # A locked sync fetches from the addresses in the lock. With an index of the user's own: the same files by hash.
     wanted = HOME / "cache" / f"{target.name}.txt"
@@ -315,7 +330,10 @@ STEPS: list[tuple[str, Callable[[], None]]] = [
 
 def fingerprint() -> str:
     """Return what an installation depends on, as one hash."""
-    files = [ROOT / name for name in ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py")]
+    files = [
+        ROOT / name
+        for name in ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py")
+    ]
     parts = [file.read_bytes() for file in files]
     parts += [f"{sys.version_info[:2]} {ROOT} {os.environ.get('SHOPLAKE_JAVA_HOME')}".encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

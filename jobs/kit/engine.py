@@ -189,7 +189,9 @@ def _check(settings: Settings) -> None:
     pins = tomllib.loads((CHECKOUT / "infra" / "jars.toml").read_text())
     for package, version in pins["pair"].items():
         if (found := importlib.metadata.version(package)) != version:
-            raise NotStarted(f"The engine runs {package} {version} (infra/jars.toml) and nothing else; this is {found}.")
+            raise NotStarted(
+                f"The engine runs {package} {version} (infra/jars.toml) and nothing else; this is {found}."
+            )
     for jar in pins["jar"]:
         name = "{1}-{2}.jar".format(*jar["coordinates"].split(":"))
         if not (CHECKOUT / ".shoplake" / "jars" / name).exists():
@@ -227,7 +229,10 @@ def _recorded(settings: Settings) -> EngineInfo | None:
     home = _home(settings)
     try:
         state = json.loads((home / "state.json").read_text())
-        secrets = {"token": process.secret(home / "connect.token"), "sql_password": process.secret(home / "sql.password")}
+        secrets = {
+            "token": process.secret(home / "connect.token"),
+            "sql_password": process.secret(home / "sql.password"),
+        }
         return EngineInfo(**state, **secrets, log=home / "engine.log")
     except (OSError, ValueError, TypeError):  # none, or a state of another version of us
         return None
@@ -272,7 +277,9 @@ def warm(url: str) -> None:
     spark = SparkSession.builder.remote(url).getOrCreate()
     with tempfile.TemporaryDirectory(prefix="shoplake-warm-") as folder:
         table = f"delta.`{folder}/t`"
-        rows = spark.range(8).selectExpr("id", "date'2017-01-01' + cast(id % 2 as int) day", "cast(id as decimal(18,2)) amount")
+        rows = spark.range(8).selectExpr(
+            "id", "date'2017-01-01' + cast(id % 2 as int) day", "cast(id as decimal(18,2)) amount"
+        )
         rows.write.format("delta").partitionBy("day").save(f"{folder}/t")
         spark.sql(
             f"MERGE INTO {table} t USING (SELECT * FROM {table} WHERE id > 4) s ON t.id = s.id "

