@@ -1,0 +1,181 @@
+"""What the DAG files share: one task per table or model, whose command is `shoplake run <name> --as-of <date>`.
+
+Nothing here knows a table: names, order and assets come from the signatures through `jobs.kit.lineage`, which reads
+them as text. The tasks run in the lake's own environment and get nothing but a name and a date.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+from airflow.sdk import Asset, BaseOperator, Context, Param
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from dags import as_of
+from jobs.kit import lineage
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+ZONE = pendulum.timezone(os.environ.get("SHOPLAKE_TIMEZONE", "America/New_York"))
+RESULT = "SHOPLAKE_RESULT "  # `shoplake run` says last, after this word and in JSON, what it did
+HELD, WAITING = 3, 4  # exit codes: the gate published nothing · an input was never delivered
+GRACE_SECONDS = 10
+
+DAG_SETTINGS: dict[str, Any] = {
+    # Timers do not fire for earlier days (a backfill may): a lake of old data must not begin with a run of yesterday.
+    "start_date": pendulum.parse(os.environ.get("SHOPLAKE_TIMERS_FROM", "2000-01-01"), tz=ZONE),
+    "catchup": False,
+    "max_active_runs": 1,  # news that comes while a run is on waits, and wakes one run for all of it
+    "params": {"as_of": Param(None, type=["null", "string"], format="date", description="Business day, inclusive")},
+    "default_args": {
+        "owner": "shoplake",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=15),
+        "retry_exponential_backoff": True,
+    },
+}
+
+
+def asset(node: str) -> Asset:
+    """The asset of a table or model; it has the table's name."""
+    return Asset(name=node, uri=f"shoplake://{node}", group=node.split(".")[0])
+
+
+def grain(node: str) -> str:
+    """The first line of a table's module: its grain."""
+    module = lineage.JOBS / Path(*node.split(".")).with_suffix(".py")
+    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.is_file() else None
+    return (text or "").partition("\n")[0]
+
+
+def schedule(source: str) -> str:
+    """The cron line of a source system: SCHEDULE in jobs/landing/<source>.py, read as text."""
+    module = lineage.JOBS / "landing" / f"{source}.py"
+    for item in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "SCHEDULE" for t in item.targets):
+            return str(ast.literal_eval(item.value))
+    raise ValueError(f"{module} has no SCHEDULE")
+
+
+class ShoplakeRun(BaseOperator):
+    """Build one table, or fit one model, for the business day (or days) that the run is about.
+
+    The task succeeds if the table is now what it should be; its asset gets an event only if something was published,
+    so that a run with nothing new wakes nobody. A gate that holds fails the task at once, because a retry would judge
+    the same rows; anything else is tried again. Each table runs once at a time, over all DAG runs.
+    """
+
+    ui_color = "#e8f1fa"
+
+    def __init__(self, *, node: str, **kwargs: Any) -> None:
+        super().__init__(
+            task_id=node,
+            outlets=[asset(node)],
+            inlets=[asset(n) for n in lineage.inputs(node)],
+            doc_md=grain(node),
+            max_active_tis_per_dag=1,
+            do_xcom_push=False,
+            **kwargs,
+        )
+        self.node = node
+
+    def execute(self, context: Context) -> None:
+        """Run the command once per day that the result depends on, and tell the asset what was published."""
+        days = self.days(context)
+        if not lineage.signature(self.node)[1] and not self.node.startswith("bronze."):
+            days = days[-1:]  # the same whatever the day: once is enough
+        results = [self.run_command(day) for day in days]
+        published = [r for r in results if r.get("published")]
+        if published:
+            outlet = context["outlet_events"][asset(self.node)]
+            outlet.extra = {"as_of": [r["as_of"] for r in published], "run": published[-1].get("run_id")}
+        else:
+            self.outlets = []  # Airflow gives every outlet of a task that succeeds an event
+
+    def days(self, context: Context) -> list[date]:
+        """The business days of this run, by the rule of `dags.as_of`."""
+        run = context["dag_run"]
+        woken_by = [e.extra for events in context["triggering_asset_events"].values() for e in events]
+        return as_of.choose(
+            typed=(run.conf or {}).get("as_of") or context["params"].get("as_of"),
+            woken_by=woken_by,
+            logical=run.logical_date,
+            backfill=run.run_type == "backfill",
+            newest=(e.extra for inlet in self.inlets for e in context["inlet_events"][inlet].ascending(False).limit(1)),
+            run_after=run.run_after,
+            zone=ZONE,
+        )
+
+    def run_command(self, day: date) -> dict[str, Any]:
+        """Run `shoplake run`, passing its lines on to the task's log; return what it said of itself."""
+        shoplake = os.environ.get("SHOPLAKE_BIN") or str(CHECKOUT / ".shoplake" / "env" / "lake" / "bin" / "shoplake")
+        command = [shoplake, "run", self.node, "--as-of", day.isoformat()]
+        self.log.info("%s", " ".join(command))
+        result: dict[str, Any] = {}
+        self.process = subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            env=own_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # so that on_kill reaches its children too
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.startswith(RESULT):
+                result = json.loads(line.removeprefix(RESULT))
+            else:
+                self.log.info("%s", line.rstrip())
+        code = self.process.wait()
+        if code == HELD:
+            raise AirflowFailException(f"The gate of {self.node} held; the last good version stays. See above.")
+        if code == WAITING:
+            raise AirflowSkipException(f"{self.node} waits for an input that was never delivered. See above.")
+        if code:
+            raise AirflowException(f"shoplake run {self.node} ended with exit code {code}. See above.")
+        return {"as_of": day.isoformat()} | result
+
+    def on_kill(self) -> None:
+        """Stop the command and whatever it started: politely, then for certain."""
+        process = getattr(self, "process", None)
+        if process is None or process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def own_environment() -> dict[str, str]:
+    """The environment without Airflow's settings and path: the lake's Python finds its own packages."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "_AIRFLOW")) and k != "PYTHONPATH"}
+
+
+def die_with_parent() -> None:
+    """Have Linux end this process if the task's process is killed outright: else the retry would meet its ghost."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def wire(nodes: Iterable[str]) -> dict[str, ShoplakeRun]:
+    """Make the tasks of these nodes inside the current DAG, in the order that the lineage asks for."""
+    wanted = set(nodes)
+    tasks = {node: ShoplakeRun(node=node) for node in lineage.order() if node in wanted}
+    for node, task in tasks.items():
+        task.set_upstream([tasks[n] for n in lineage.inputs(node) if n in tasks])
+    return tasks

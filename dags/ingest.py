@@ -1,0 +1,20 @@
+"""One DAG per source system, on that system's own clock: land what it dropped, load it into bronze.
+
+The logical date is the business day that a run closes: the run of 2017-06-01 begins on the morning of the 2nd.
+"""
+
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from dags.common import DAG_SETTINGS, ZONE, schedule, wire
+from jobs.kit import lineage
+
+for source, tables in lineage.sources().items():
+    with DAG(
+        f"ingest_{source}",
+        schedule=CronDataIntervalTimetable(schedule(source), timezone=ZONE),
+        description=f"Land what {source} dropped, and load it into bronze",
+        tags=["shoplake", "bronze", source],
+        doc_md=__doc__,
+        **DAG_SETTINGS,
+    ):
+        wire(tables)

@@ -1,0 +1,22 @@
+"""Silver and gold: a task per table, in the order of the lineage, woken by whatever arrives in bronze.
+
+News that comes while a run is on waits and wakes the next one, for all of it at once.
+"""
+
+from functools import reduce
+from operator import or_
+
+from airflow.sdk import DAG
+
+from dags.common import DAG_SETTINGS, asset, wire
+from jobs.kit import lineage
+
+with DAG(
+    "refine",
+    schedule=reduce(or_, (asset(n) for n in lineage.nodes() if n.startswith("bronze."))),
+    description="Silver and gold, from what arrived in bronze",
+    tags=["shoplake", "silver", "gold"],
+    doc_md=__doc__,
+    **DAG_SETTINGS,
+):
+    wire(n for n in lineage.nodes() if n.startswith(("silver.", "gold.")))

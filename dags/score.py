@@ -1,0 +1,22 @@
+"""Predictions by the champions: woken by a new champion, and by news in the gold tables that scoring reads."""
+
+from functools import reduce
+from operator import or_
+
+from airflow.sdk import DAG
+
+from dags.common import DAG_SETTINGS, asset, wire
+from jobs.kit import lineage
+
+scores = [n for n in lineage.nodes() if n.startswith("scoring.")]
+reads = sorted({i for n in scores for i in lineage.inputs(n) if i not in scores})
+
+with DAG(
+    "score",
+    schedule=reduce(or_, map(asset, reads)),
+    description="Score members and products with the champions",
+    tags=["shoplake", "scoring"],
+    doc_md=__doc__,
+    **DAG_SETTINGS,
+):
+    wire(scores)
