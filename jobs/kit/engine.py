@@ -1,7 +1,7 @@
 """The embedded engine: one Spark driver, detached, that serves jobs over Connect and BI over JDBC.
 
-One JVM, because two that write the same Delta table on a local disk can lose each other's commits, and because a job that
-attaches needs no start of its own. Both doors are on loopback and want a secret made at the first start.
+One JVM, because two that write the same Delta table on a local disk can lose each other's commits, and because a job
+that attaches needs no start of its own. Both doors are on loopback and want a secret made at the first start.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import fcntl
 import importlib.metadata
 import importlib.util
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -22,10 +23,11 @@ import psutil
 
 from jobs.kit import process
 from jobs.kit.process import LOOPBACK, Handle, NotStarted
-from jobs.kit.settings import CHECKOUT, Settings
+from jobs.kit.settings import CHECKOUT, Settings, settings
 
 MAIN = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 START_SECONDS = 180
+WARM_SECONDS = 180
 SQL_USER = "shoplake"
 
 
@@ -92,8 +94,7 @@ def stop(settings: Settings) -> bool:
     """Stop the engine and tell whether there was one."""
     with _alone(settings):
         engine = _recorded(settings)
-        stopped = engine is not None and process.stop(engine.handle)
-        stopped = _stop_strays(settings) or stopped
+        stopped = bool(engine and process.stop(engine.handle)) or _stop_strays(settings)
         (_home(settings) / "state.json").unlink(missing_ok=True)
         return stopped
 
@@ -121,7 +122,15 @@ def _launch(settings: Settings) -> EngineInfo:
         "hive.server2.custom.authentication.class": "shoplake.SqlLogin",
     }
     spark = _spark_home()
-    command = [spark / "bin" / "spark-submit", "--class", MAIN, "--name", "shoplake", "--conf", _mark(settings)]
+    command: list[str | Path] = [
+        spark / "bin" / "spark-submit",
+        "--class",
+        MAIN,
+        "--name",
+        "shoplake",
+        "--conf",
+        _mark(settings),
+    ]
     command += ["spark-internal", *(word for k, v in hive.items() for word in ("--hiveconf", f"{k}={v}"))]
     env = process.environment(
         JAVA_HOME=settings.java_home or str(CHECKOUT / ".shoplake" / "java"),
@@ -198,9 +207,8 @@ def _check(settings: Settings) -> None:
             raise NotStarted(f"{name} is not installed: run `make install`.")
     heap = _bytes(settings.driver_memory)
     if psutil.virtual_memory().total < heap + 1e9:
-        raise NotStarted(
-            f"A heap of {settings.driver_memory} does not fit this machine's memory: set SHOPLAKE_DRIVER_MEMORY to less."
-        )
+        size = settings.driver_memory
+        raise NotStarted(f"A heap of {size} does not fit this machine's memory: set SHOPLAKE_DRIVER_MEMORY to less.")
 
 
 def _bytes(size: str) -> float:
@@ -229,11 +237,8 @@ def _recorded(settings: Settings) -> EngineInfo | None:
     home = _home(settings)
     try:
         state = json.loads((home / "state.json").read_text())
-        secrets = {
-            "token": process.secret(home / "connect.token"),
-            "sql_password": process.secret(home / "sql.password"),
-        }
-        return EngineInfo(**state, **secrets, log=home / "engine.log")
+        token, password = (process.secret(home / name) for name in ("connect.token", "sql.password"))
+        return EngineInfo(**state, token=token, sql_password=password, log=home / "engine.log")
     except (OSError, ValueError, TypeError):  # none, or a state of another version of us
         return None
 
@@ -249,7 +254,7 @@ def _stop_strays(settings: Settings) -> bool:
         words = candidate.info["cmdline"] or []
         if MAIN in words and _mark(settings) in words:
             strays.append(Handle(candidate.pid, candidate.info["create_time"]))
-    return any([process.stop(stray) for stray in strays])
+    return bool(process.stop(*strays))
 
 
 @contextlib.contextmanager
@@ -265,7 +270,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 def _warm_up(settings: Settings, engine: EngineInfo) -> None:
     """Have the engine load what the first job would otherwise wait for; nobody waits for this."""
-    env = process.environment(SHOPLAKE_WARM=engine.url, PYTHONPATH=str(CHECKOUT))
+    env = process.environment(SHOPLAKE_ENGINE=engine.url, PYTHONPATH=str(CHECKOUT))
     process.spawn([sys.executable, "-m", "jobs.kit.engine"], log=_home(settings) / "warm-up.log", env=env, cwd=CHECKOUT)
 
 
@@ -278,19 +283,18 @@ def warm(url: str) -> None:
     with tempfile.TemporaryDirectory(prefix="shoplake-warm-") as folder:
         table = f"delta.`{folder}/t`"
         rows = spark.range(8).selectExpr(
-            "id", "date'2017-01-01' + cast(id % 2 as int) day", "cast(id as decimal(18,2)) amount"
+            "id", "date'2017-01-01' + cast(id % 2 as int) day", "cast(id as decimal(9,2)) n"
         )
         rows.write.format("delta").partitionBy("day").save(f"{folder}/t")
         spark.sql(
             f"MERGE INTO {table} t USING (SELECT * FROM {table} WHERE id > 4) s ON t.id = s.id "
             "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
         )
-        spark.sql(f"SELECT day, sum(amount), count(DISTINCT id) FROM {table} GROUP BY day").toPandas()
+        spark.sql(f"SELECT day, sum(n), count(DISTINCT id) FROM {table} GROUP BY day").toPandas()
     spark.stop()
     print(f"warm after {time.monotonic() - begun:.1f} s")  # noqa: T201 (its log file)
 
 
 if __name__ == "__main__":
-    import os
-
-    warm(os.environ["SHOPLAKE_WARM"])
+    signal.alarm(WARM_SECONDS)  # if the engine goes away meanwhile, Connect would try for ten minutes
+    warm(settings().engine)

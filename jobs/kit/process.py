@@ -1,14 +1,16 @@
 """Long-lived processes that we start: secrets, ports, logs, and stopping only what is ours."""
 
+import contextlib
 import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +69,21 @@ def spawn(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], c
     return Handle.of(process.pid) or Handle(process.pid, time.time())
 
 
-def stop(handle: Handle, patience: float = 20, first: signal.Signals = signal.SIGTERM) -> bool:
-    """End a process and its whole group, politely first; tells whether there was one."""
-    process = handle.process()
-    if process is None:
-        return False
-    members = [process, *process.children(recursive=True)]
+def stop(*handles: Handle, patience: float = 20, first: signal.Signals = signal.SIGTERM) -> list[Handle]:
+    """End processes and their groups, politely first, all at once; returns those that were alive."""
+    alive = {handle: found for handle in handles if (found := handle.process())}
+    members = [member for leader in alive.values() for member in (leader, *leader.children(recursive=True))]
     for sign, wait in ((first, patience), (signal.SIGKILL, 5)):
-        try:
-            os.killpg(handle.pid, sign)
-        except (ProcessLookupError, PermissionError):  # macOS says the latter when only zombies are left
-            break
+        for handle in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; macOS says so differently
+                os.killpg(handle.pid, sign)
         _, members = psutil.wait_procs(members, timeout=wait)
         if not members:
             break
-    for member in members:  # left the group (Airflow's and PostgreSQL's children do), but is still ours
-        try:
+    for member in members:  # these left their group (Airflow's tasks do), but are still ours
+        with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
-        except psutil.NoSuchProcess:
-            continue
-    return True
+    return list(alive)
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -96,34 +93,31 @@ def environment(**more: str) -> dict[str, str]:
 
 def secret(path: Path) -> str:
     """The secret in this file; made up, readable by its owner alone, when there is none yet."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
     if not path.exists():
-        write_private(part, secrets.token_urlsafe(24))
-        try:
-            os.link(part, path)  # of two at once, one wins and both read the same
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
+        part = _private(path, secrets.token_urlsafe(24))
+        with contextlib.suppress(FileExistsError):  # of two at once, one wins and both read the same
+            os.link(part, path)
+        part.unlink()
     return path.read_text().strip()
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    _private(path, text).replace(path)
+
+
+def _private(path: Path, text: str) -> Path:
+    """Write the text to a new file beside path (mkstemp's are private)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(number, "w") as file:
         file.write(text)
-    part.replace(path)
+    return Path(part)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a private JSON file; dataclasses welcome."""
-    write_private(
-        path,
-        json.dumps(value, indent=2, default=lambda item: asdict(item) if not isinstance(item, Path) else str(item)),
-    )
+    """Write a private JSON file."""
+    write_private(path, json.dumps(value, indent=2, default=str))
 
 
 def listens(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""The services around the engine: PostgreSQL, MLflow's page, Airflow. Started detached, on loopback, with made-up secrets.
+"""The services around the engine: PostgreSQL, MLflow's page, Airflow. Detached, on loopback, with made-up secrets.
 
 `up` starts what is missing and waits until it answers, `down` stops what `up` started and only that, `status` tells.
 What runs is written down in <home>/services.json: pid and time of creation, so that a pid that the machine gave to
@@ -26,6 +26,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from jobs.kit import engine, process
 from jobs.kit.process import LOOPBACK, Handle, NotStarted
@@ -79,9 +80,8 @@ def down(settings: Settings, say: Say = print) -> list[str]:
     """Stop what runs of ours, last started first; returns the names of what was stopped."""
     stopped = []
     with _alone(settings, say):
-        order = ["postgres", "engine", "mlflow", *AIRFLOW_PARTS]
-        for name in reversed(order):
-            if engine.stop(settings) if name == "engine" else _stop(settings, name):
+        for names in (AIRFLOW_PARTS, ("mlflow",), ("engine",), ("postgres",)):
+            for name in _stop(settings, *names):
                 stopped.append(name)
                 say(f"{name} stopped")
         _state_file(settings).unlink(missing_ok=True)
@@ -109,9 +109,8 @@ def postgres_url(settings: Settings, database: str, driver: str = "psycopg2") ->
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """All that makes an `airflow` command act on this lake's Airflow."""
     home = settings.home / "airflow"
-    secret = {
-        name: process.secret(settings.home / "secrets" / f"airflow-{name}") for name in ("fernet", "jwt", "session")
-    }
+    secrets = settings.home / "secrets"
+    secret = {name: process.secret(secrets / f"airflow-{name}") for name in ("fernet", "jwt", "session")}
     record = _records(settings).get("airflow")
     port = record.port if record else PORTS["airflow"]
     return process.environment(
@@ -223,9 +222,18 @@ class _Postgres:
         process.write_private(password, self._password())
         if self.account:
             os.chown(password, self.account.pw_uid, self.account.pw_gid)
+        words = [
+            "-D",
+            part,
+            "-U",
+            USER,
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]
         done = subprocess.run(
-            [self.bin / "initdb", "-D", part, "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}"]
-            + ["--encoding=UTF8", "--locale=C"],
+            [str(word) for word in (self.bin / "initdb", *words)],
             capture_output=True,
             text=True,
             cwd=self.home,
@@ -237,7 +245,7 @@ class _Postgres:
             raise NotStarted(f"PostgreSQL could not make its data folder {self.data}: {done.stderr.strip()[-300:]}")
         part.rename(self.data)
 
-    def _as_account(self) -> dict:
+    def _as_account(self) -> dict[str, Any]:
         account = self.account
         return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
 
@@ -301,8 +309,7 @@ def _launch_airflow(settings: Settings, say: Say) -> Callable[[], None]:
     # The other two know the page's port, so it comes first, even when only one of them died.
     port = page.port if page else _port(PORTS["airflow"], "Airflow", say)
     if not page:
-        for part in AIRFLOW_PARTS:
-            _stop(settings, part)
+        _stop(settings, *AIRFLOW_PARTS)
     address = f"http://{LOOPBACK}:{port}"
     env = airflow_environment(settings)
     env |= {
@@ -335,9 +342,8 @@ def _launch_airflow(settings: Settings, say: Say) -> Callable[[], None]:
 
 def _migrate_airflow(settings: Settings, binary: Path, env: dict[str, str]) -> None:
     """Make Airflow's tables, once per version and PostgreSQL folder."""
-    (package,) = (CHECKOUT / ".shoplake" / "env" / "airflow").glob(
-        "lib/python3.*/site-packages/apache_airflow-*.dist-info"
-    )
+    packages = next((CHECKOUT / ".shoplake" / "env" / "airflow").glob("lib/python3.*/site-packages"))
+    (package,) = packages.glob("apache_airflow-*.dist-info")
     version = importlib.metadata.Distribution.at(package).version
     mark = settings.home / "postgres" / "airflow.version"
     if mark.exists() and mark.read_text() == version:
@@ -361,6 +367,11 @@ class _Record:
     created: float
     port: int
 
+    @classmethod
+    def read(cls, entry: dict[str, Any]) -> "_Record":
+        service = Service(**{**entry["service"], "log": Path(entry["service"]["log"])})
+        return cls(service, entry["created"], entry["port"])
+
     @property
     def handle(self) -> Handle:
         return Handle(self.service.pid, self.created)
@@ -374,12 +385,7 @@ def _records(settings: Settings) -> dict[str, _Record]:
     """All that was started, in that order, alive or not."""
     try:
         found = json.loads(_state_file(settings).read_text())
-        return {
-            name: _Record(
-                Service(**(entry["service"] | {"log": Path(entry["service"]["log"])})), entry["created"], entry["port"]
-            )
-            for name, entry in found.items()
-        }
+        return {name: _Record.read(entry) for name, entry in found.items()}
     except (OSError, ValueError, KeyError, TypeError):  # none, or of another version of us
         return {}
 
@@ -397,15 +403,15 @@ def _running(settings: Settings, name: str) -> _Record | None:
     return record if record and record.handle.process() else None
 
 
-def _stop(settings: Settings, name: str) -> bool:
+def _stop(settings: Settings, *names: str) -> list[str]:
+    if names == ("engine",):
+        return ["engine"] if engine.stop(settings) else []
     records = _records(settings)
-    record = records.pop(name, None)
-    if record is None:
-        return False
+    ours = {record.handle: name for name in names if (record := records.pop(name, None))}
     # To PostgreSQL, INT means: now, cleanly; TERM would wait for every client to leave.
-    stopped = process.stop(record.handle, first=signal.SIGINT if name == "postgres" else signal.SIGTERM)
+    stopped = process.stop(*ours, first=signal.SIGINT if "postgres" in names else signal.SIGTERM)
     _write(settings, records)
-    return stopped
+    return [ours[handle] for handle in stopped]
 
 
 def _spawn(
