@@ -12,7 +12,7 @@ from typing import Any
 
 
 def of_events(extras: Iterable[Mapping[str, Any]]) -> list[date]:
-    """The days that a set of asset events speaks of, each once, oldest first. Events without a day are no news of one."""
+    """The days that a set of asset events speaks of, each once, oldest first. Some have none."""
     found: set[date] = set()
     for extra in extras:
         said = extra.get("as_of") or ()

@@ -29,6 +29,7 @@ from jobs.kit import lineage
 CHECKOUT = Path(__file__).resolve().parents[1]
 ZONE = pendulum.timezone(os.environ.get("SHOPLAKE_TIMEZONE", "America/New_York"))
 RESULT = "SHOPLAKE_RESULT "  # `shoplake run` says last, after this word and in JSON, what it did
+NEWS = ("published", "promoted")  # verdicts after which readers see something else than before
 HELD, WAITING = 3, 4  # exit codes: the gate published nothing · an input was never delivered
 GRACE_SECONDS = 10
 
@@ -96,10 +97,10 @@ class ShoplakeRun(BaseOperator):
         if not lineage.signature(self.node)[1] and not self.node.startswith("bronze."):
             days = days[-1:]  # the same whatever the day: once is enough
         results = [self.run_command(day) for day in days]
-        published = [r for r in results if r.get("published")]
+        published = [r for r in results if r.get("verdict") in NEWS]
         if published:
             outlet = context["outlet_events"][asset(self.node)]
-            outlet.extra = {"as_of": [r["as_of"] for r in published], "run": published[-1].get("run_id")}
+            outlet.extra = {"as_of": [r["as_of"] for r in published], "version": published[-1].get("version")}
         else:
             self.outlets = []  # Airflow gives every outlet of a task that succeeds an event
 
@@ -147,7 +148,7 @@ class ShoplakeRun(BaseOperator):
             raise AirflowSkipException(f"{self.node} waits for an input that was never delivered. See above.")
         if code:
             raise AirflowException(f"shoplake run {self.node} ended with exit code {code}. See above.")
-        return {"as_of": day.isoformat()} | result
+        return result | {"as_of": day.isoformat()}
 
     def on_kill(self) -> None:
         """Stop the command and whatever it started: politely, then for certain."""

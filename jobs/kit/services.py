@@ -25,6 +25,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,19 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         PYTHONPATH=str(CHECKOUT),
         SHOPLAKE_BIN=str(Path(sys.executable).with_name("shoplake")),
         SHOPLAKE_HOME=str(settings.home),
+        SHOPLAKE_TIMEZONE=settings.timezone,
+        SHOPLAKE_TIMERS_FROM=_first_day(home / "timers_from"),
         OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",  # macOS ends forked workers otherwise
     )
+
+
+def _first_day(file: Path) -> str:
+    """The day on which Airflow first started here. No timer fires for an earlier one: a first look at a lake of old
+    data must not begin with a run as of yesterday."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        process.write_private(file, date.today().isoformat())
+    return file.read_text()
 
 
 def airflow_binary() -> Path:

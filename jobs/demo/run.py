@@ -1,0 +1,391 @@
+"""The flow of `shoplake demo`: dress the data, start the services, let Airflow run the DAGs, show what happens.
+
+Airflow's own scheduler does the work. The demo only triggers the four ingest DAGs as of the data's last day; what they
+publish wakes `refine`; when that is done `train` is triggered, and new champions wake `score`. A second demo finds
+nothing new, and an interrupted one goes on: every step asks first what is left to do.
+"""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from jobs.demo import complete_journey, show
+from jobs.demo.airflow import ACTIVE, Airflow, Task
+from jobs.demo.show import OK, Board, Layer, Model, Page
+from jobs.kit import lineage
+from jobs.kit.settings import Settings, settings
+
+DAGS = ("refine", "train", "score")
+POLL_SECONDS = 1.0
+WITHOUT_AIRFLOW = ("postgres", "engine", "mlflow")
+BROKEN_SOURCE = "pos"
+HEADLINE = "gold.sales_daily"
+INTRO = (
+    "Complete Journey by 84.51°, 2017: data that its authors call simulated from real transactions. "
+    "What the numbers below say of shoppers, they say of that simulation."
+)
+
+
+class DemoError(Exception):
+    """The demo cannot go on: one sentence for the person at the terminal."""
+
+
+def demo(data: complete_journey.Data = "slice", *, break_day: bool = False, airflow: bool = True) -> int:
+    """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held)."""
+    console = Console()
+    board = Board(console)
+    console.print(f"[bold]Shoplake[/]  {INTRO}\n", highlight=False)
+    try:
+        flow = Flow(settings(), board, data, use_airflow=airflow)
+        flow.prepare()
+        ok = flow.good_run()
+        flow.summarise()
+        return (0 if ok else 1) if not (ok and break_day) else (0 if flow.bad_day() else 1)
+    except DemoError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print(
+            "\nStopped watching. What runs goes on in the background; the same command shows it again and goes on, "
+            "`make down` stops it.",
+            highlight=False,
+        )
+        return 130
+
+
+class Flow:
+    """One demo from beginning to end."""
+
+    def __init__(self, conf: Settings, board: Board, data: complete_journey.Data, *, use_airflow: bool) -> None:
+        self.conf, self.board, self.data, self.use_airflow = conf, board, data, use_airflow
+        self.as_of: date = complete_journey.CUTS[data].last
+        self.airflow: Airflow | None = None
+        self.services: list[Any] = []
+
+    # --- preparing ----------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Start the services, and meanwhile dress the data as files in the drop folder."""
+        from jobs.kit import services
+
+        said: list[complete_journey.Written] = []
+        dressing = _Aside(lambda: said.append(complete_journey.write(self.conf.drop, self.data)))
+        wanted = services.COMPONENTS if self.use_airflow else WITHOUT_AIRFLOW
+        with self._status("starting the services, dressing the data"):
+            self.services = services.up(self.conf, wanted, say=self.board.say)
+            dressing.join()
+        written = said[0]
+        self.board.say(f"{written.files:,} files are in {self.conf.drop}, {written.changed:,} of them new or changed")
+        if self.use_airflow:
+            page = self._service("airflow")
+            self.airflow = Airflow(page.address, *page.login.split(" / "))
+            with self._status("Airflow reads the DAGs"):
+                self.airflow.wait_for([*self._ingest(), *DAGS])
+            for dag in DAGS:
+                self.airflow.unpause(dag)
+
+    def _ingest(self) -> list[str]:
+        return [f"ingest_{source}" for source in lineage.sources()]
+
+    def _service(self, name: str) -> Any:
+        found = next((s for s in self.services if s.name == name), None)
+        if found is None:
+            raise DemoError(f"{name} is not running; its log: {self.conf.home / 'logs'}")
+        return found
+
+    @contextmanager
+    def _status(self, text: str) -> Iterator[None]:
+        console = self.board.console
+        if console.is_terminal:
+            with console.status(text):
+                yield
+        else:
+            yield
+
+    # --- the good run -------------------------------------------------------------------------------------------------
+
+    def good_run(self) -> bool:
+        """Bring every table, model and score up to date; False if something was refused or failed."""
+        title = f"Complete Journey ({self.data}) as of {self.as_of}"
+        with self.board.shown(title):
+            return self._by_airflow() if self.airflow else self._by_hand()
+
+    def _by_airflow(self) -> bool:
+        assert self.airflow
+        began = datetime.now(UTC)
+        watch = _Watch(self.airflow, self.board, began)
+        for dag in self._ingest():
+            self.airflow.start(dag, as_of=self.as_of.isoformat())
+        watch.until_quiet()
+        if watch.failed:
+            return self._explain(watch)
+        # What was published has woken `refine`, and `refine` has woken `score`. What an earlier demo left undone,
+        # nobody wakes: start it.
+        for dag in DAGS:
+            if (dag == "train" and watch.published("gold.")) or not self._succeeded(dag):
+                self.airflow.start(dag, as_of=self.as_of.isoformat())
+                watch.until_quiet()
+                if watch.failed:
+                    return self._explain(watch)
+        for node, line in self.board.lines.items():
+            if not line.is_done:
+                self.board.set(node, "nothing new")
+        return True
+
+    def _succeeded(self, dag: str) -> bool:
+        """Whether the last finished run of a DAG did all that it had to."""
+        assert self.airflow
+        runs = [r for r in self.airflow.runs() if r["dag_id"] == dag and r["state"] not in ACTIVE]
+        if not runs or runs[0]["state"] != "success":
+            return False
+        return all(t.state == "success" for t in self.airflow.tasks(runs[0]))
+
+    def _by_hand(self) -> bool:
+        """The same without Airflow, in this process, one after the other."""
+        from jobs.kit.run import run
+
+        stopped: set[str] = set()
+        for node in lineage.order():
+            if stopped & set(lineage.inputs(node)):
+                stopped.add(node)
+                self.board.set(node, "not run", note="an input was refused")
+                continue
+            self.board.set(node, "running")
+            begun = time.monotonic()
+            if node.startswith("models."):
+                from jobs.kit import training
+
+                done = training.run(node, self.as_of)
+                self.board.set(node, done.verdict, seconds=time.monotonic() - begun, note=done.text)
+                continue
+            results = run(node, self.as_of)
+            counts = {k: sum(getattr(r, k) for r in results) for k in ("rows_in", "rows_out", "rows_refused")}
+            verdict = "refused" if any(not r.ok for r in results) else results[-1].verdict
+            self.board.set(node, verdict, seconds=time.monotonic() - begun, **counts)
+            if verdict == "refused":
+                stopped.add(node)
+        return not stopped
+
+    def _explain(self, watch: "_Watch") -> bool:
+        assert self.airflow
+        for task in watch.failed.values():
+            line = self.board.lines.get(task.node)
+            self.board.say(f"{task.node}: {line.note if line and line.note else 'failed'}. Its log ends:")
+            for text in self.airflow.log(task):
+                self.board.say(f"    {text}")
+            self.board.say(f"    {self.airflow.page(task)}")
+        self.board.say("When mended, the same command goes on from here.")
+        return False
+
+    # --- the bad day --------------------------------------------------------------------------------------------------
+
+    def bad_day(self) -> bool:
+        """Let a bad day in and show which gate held; False if none did."""
+        console, board = self.board.console, self.board
+        before = self._headline()
+        path = complete_journey.break_day(self.conf.drop, self.data)
+        began = datetime.now(UTC)
+        board.restart()
+        console.print()
+        board.say(f"A till sends a business day again, three quantities in ten with the wrong sign: {path.name}")
+        with board.shown("A bad day arrives"):
+            if self.airflow:
+                watch = _Watch(self.airflow, board, began)
+                self.airflow.start(f"ingest_{BROKEN_SOURCE}", as_of=self.as_of.isoformat())
+                watch.until_quiet()
+            else:
+                self._by_hand()
+        held = [r for r in _ops_runs(began) if r["verdict"] == "refused"]
+        console.print()
+        if not held:
+            console.print("[bold red]No gate held: that is a bug. Please report it.[/]")
+            return False
+        after = self._headline()
+        for run in held:
+            node = run["table"]
+            console.print(f"[bold red]The gate of {node} held[/] and published nothing of {run['rows_in']:,} rows:")
+            for rule, count in _rules(run).items():
+                console.print(f"    {rule}: {count:,} rows", highlight=False)
+            console.print(f"    the failing rows: {run['note']}", highlight=False, soft_wrap=True)
+        stopped = [n for n, line in board.lines.items() if line.verdict == "not run"]
+        if stopped:
+            console.print(f"Not run, because it depends on that: {', '.join(stopped)}", highlight=False)
+        same = "the same rows, the last good version" if after == before else "DIFFERENT: that is a bug"
+        console.print(f"\n{HEADLINE} before: {before}\n{HEADLINE} now:    {after}  ← [bold]{same}[/]", highlight=False)
+        first = held[0]["table"]
+        steps = [
+            (f"shoplake quarantine show {first}", "the refused rows, their rules, file and row numbers"),
+            ("make demo", "the till sends the day as it should have been; Airflow replays what hangs on it"),
+            (f"shoplake quarantine replay {first}", "the same by hand, after a repair of your own"),
+        ]
+        show.next_steps(console, steps)
+        return after == before
+
+    def _headline(self) -> str:
+        """What gold says of the sales, in one line, read without Spark."""
+        from deltalake import DeltaTable, QueryBuilder
+
+        table = DeltaTable(self.conf.path(HEADLINE))
+        asked = "SELECT count(*) AS n, min(order_date) AS a, max(order_date) AS b, sum(net_amount) AS s FROM t"
+        row = QueryBuilder().register("t", table).execute(asked).read_all()
+        (n,), (a,), (b,), (s,) = (row.column(i).to_pylist() for i in range(4))
+        return f"version {table.version()}, {n:,} rows, {a} … {b}, net {s:,.2f} {self.conf.currency}"
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def summarise(self) -> None:
+        """Rows, refusals, gates, models, pages, and what to try next."""
+        from jobs.kit import quarantine
+
+        refused = quarantine.summary()
+        show.summary(self.board.console, self._layers(refused), refused, self._models(), self._pages())
+        show.next_steps(self.board.console, NEXT)
+        took = f"{self.board.seconds():.0f} s in all"
+        self.board.console.print(f"\n{took}. `make down` stops what runs.", highlight=False)
+
+    def _layers(self, refused: list[tuple[str, str, int]]) -> list[Layer]:
+        from jobs.kit import lake
+
+        last = {r["table"]: r["verdict"] for r in _ops_runs()}
+        out: Counter[str] = Counter()
+        for table, _, count in refused:
+            out[table.split(".")[0]] += count
+        layers = []
+        for layer in ("bronze", "silver", "gold", "scoring"):
+            nodes = [n for n in lineage.nodes() if n.startswith(f"{layer}.")]
+            rows = sum(_rows(self.conf.path(n)) for n in nodes if lake.version(n) is not None)
+            held = sum(last.get(n) == "refused" for n in nodes)
+            layers.append(Layer(layer, len(nodes), rows, out[layer], sum(n in last for n in nodes) - held, held))
+        return layers
+
+    def _models(self) -> list[Model]:
+        from jobs.kit import registry
+
+        return [Model(m.name, str(m.version), m.metric, m.value, m.baselines, m.verdict) for m in registry.overview()]
+
+    def _pages(self) -> list[Page]:
+        from jobs.kit import data_docs
+
+        titles = {"airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
+        pages = [Page(titles[s.name], s.address, s.login) for s in self.services if s.name in titles]
+        return [*pages, Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())]
+
+
+NEXT = (
+    ("make demo BREAK=1", "let a bad day in and see which gate holds it"),
+    ("shoplake explain gold.customer_rfm", "one table: grain, lineage, gate, last runs"),
+    ('shoplake sql "SELECT * FROM gold.sales_daily LIMIT 5"', "ask the lake"),
+)
+
+
+class _Watch:
+    """Looks at Airflow and at ops.runs until there is nothing more to happen; tells the board."""
+
+    def __init__(self, airflow: Airflow, board: Board, began: datetime) -> None:
+        self.airflow, self.board, self.began = airflow, board, began
+        self.failed: dict[str, Task] = {}
+        self._seen: dict[str, dict[str, Task]] = {}  # tasks of finished runs, which change no more
+
+    def until_quiet(self) -> None:
+        """Return when no run is on and no event waits, twice in a row: between an event and its run lies a moment."""
+        quiet = 0
+        while quiet < 2:
+            quiet = 0 if self.airflow.is_busy(("refine", "score")) else quiet + 1
+            self._look()
+            time.sleep(POLL_SECONDS)
+
+    def published(self, layer: str) -> bool:
+        """Whether this demo published anything in a layer."""
+        return any(r["table"].startswith(layer) and r["verdict"] == "published" for r in _ops_runs(self.began))
+
+    def _look(self) -> None:
+        tasks: dict[str, Task] = {}
+        runs = self.airflow.runs(start_date_gte=self.began.isoformat()) + self.airflow.runs(state=ACTIVE)
+        for run in sorted(runs, key=lambda r: str(r["run_after"])):
+            key = f"{run['dag_id']}/{run['dag_run_id']}"
+            found = self._seen.get(key) or {t.node: t for t in self.airflow.tasks(run)}
+            if run["state"] not in ACTIVE:
+                self._seen[key] = found
+            for node, task in found.items():
+                # A later run of a table counts; one that has not begun does not hide what the earlier one did.
+                if node not in tasks or task.started:
+                    tasks[node] = task
+        done = {r["table"]: r for r in _ops_runs(self.began)}
+        self.failed = {n: t for n, t in tasks.items() if t.state == "failed"}
+        for node, task in tasks.items():
+            self._tell(node, task, done.get(node))
+
+    def _tell(self, node: str, task: Task, run: dict[str, Any] | None) -> None:
+        known: dict[str, Any] = {}
+        if run:
+            known = {k: run[k] for k in ("rows_in", "rows_out", "rows_refused", "seconds")}
+        if task.started and task.state == "running":
+            known["seconds"] = (datetime.now(UTC) - task.started).total_seconds()
+        match task.state:
+            case "success":
+                verdict = run["verdict"] if run and run["verdict"] in OK else "nothing new"
+                self.board.set(node, verdict, **known)
+            case "failed" | "up_for_retry" if run and run["verdict"] == "refused":
+                rules = ", ".join(f"{rule}: {count:,}" for rule, count in _rules(run).items())
+                self.board.set(node, "refused", **known, note=rules)
+            case "failed":
+                self.board.set(node, "failed", note=run["note"] if run else "")
+            case "up_for_retry":
+                self.board.set(node, "waiting", note=f"attempt {task.attempt} failed, again soon")
+            case "upstream_failed":
+                self.board.set(node, "not run", note="an input was refused or failed")
+            case "skipped":
+                self.board.set(node, "not run", note="an input was never delivered")
+            case "running":
+                self.board.set(node, "running", **known)
+            case _:
+                self.board.set(node, "waiting")
+
+
+class _Aside:
+    """Work in a thread beside, which does not hold up Ctrl-C; its error comes out at `join`."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+        if self._error:
+            raise self._error
+
+
+def _ops_runs(since: datetime | None = None) -> list[dict[str, Any]]:
+    """Rows of ops.runs, oldest first."""
+    from jobs.kit import lake
+
+    runs = lake.read_ops("runs")
+    found = [] if runs is None else sorted(runs.to_pylist(), key=lambda r: r["finished_at"])
+    return [r for r in found if since is None or r["finished_at"] >= since]
+
+
+def _rules(run: dict[str, Any]) -> dict[str, int]:
+    return dict(json.loads(run["rules"] or "{}"))
+
+
+def _rows(path: str) -> int:
+    from deltalake import DeltaTable
+
+    return int(DeltaTable(path).count())

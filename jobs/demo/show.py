@@ -1,0 +1,261 @@
+"""What `shoplake demo` shows: a board of all tables while they are made, and the summary at the end.
+
+On a terminal the board is drawn over and over; elsewhere (a pipe, CI) each table is one plain line when it is done.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from jobs.kit import lineage
+
+STAGES = {
+    "bronze": "as received",
+    "silver": "typed, conformed, de-duplicated",
+    "gold": "answers and features",
+    "models": "fitted, compared, registered",
+    "scoring": "what the champions predict",
+}
+STYLES = {
+    "published": "green",
+    "promoted": "green",
+    "challenger": "green",
+    "nothing new": "dim",
+    "refused": "bold red",
+    "failed": "bold red",
+    "not run": "yellow",
+    "running": "cyan",
+    "waiting": "dim",
+}
+OK = {"published": "✓", "promoted": "✓", "challenger": "✓", "nothing new": "·"}
+MARKS = OK | {"refused": "✗", "failed": "✗", "not run": "–"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where one table or model stands."""
+
+    node: str
+    verdict: str = "waiting"
+    rows_in: int | None = None
+    rows_out: int | None = None
+    rows_refused: int | None = None
+    seconds: float | None = None
+    note: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return self.verdict in MARKS
+
+
+class Board:
+    """All tables and models by stage, kept up to date by `set`."""
+
+    def __init__(self, console: Console, nodes: Sequence[str] = ()) -> None:
+        self.console = console
+        self.lines = {node: Line(node) for node in nodes or lineage.order()}
+        self._begun = time.monotonic()
+        self._title = ""
+        self._live: Live | None = None
+
+    @contextmanager
+    def shown(self, title: str) -> Iterator[None]:
+        """Keep the board on the screen meanwhile."""
+        self._title = title
+        if not self.console.is_terminal:
+            self.console.print(f"-- {title}", highlight=False)
+            yield
+            return
+        with Live(get_renderable=self._draw, console=self.console, refresh_per_second=4, transient=True) as self._live:
+            try:
+                yield
+            finally:
+                self._live = None
+        self.console.print(self._draw(final=True))
+
+    def set(self, node: str, verdict: str, **known: Any) -> None:
+        """Say where a table stands; off a terminal, say it in a line when it is done."""
+        if node not in self.lines:
+            return
+        before = self.lines[node]
+        now = self.lines[node] = replace(before, verdict=verdict, **known)
+        if now.is_done and now != before and not self.console.is_terminal:
+            self.console.print(self._plain(now), highlight=False, soft_wrap=True, markup=False)
+
+    def say(self, text: str) -> None:
+        """A short message above the board."""
+        self.console.print(f"{self._clock()} {text}", highlight=False, markup=False)
+
+    def restart(self) -> None:
+        """Forget how the tables stand; the clock runs on."""
+        self.lines = {node: Line(node) for node in self.lines}
+
+    def seconds(self) -> float:
+        """How long the demo has been going."""
+        return time.monotonic() - self._begun
+
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(self.seconds()), 60)
+        return f"{minutes}:{seconds:02d}"
+
+    def _plain(self, line: Line) -> str:
+        rows = "" if line.rows_in is None else (
+            f"  in {line.rows_in:>9,}  out {line.rows_out or 0:>9,}  refused {line.rows_refused or 0:>7,}"
+        )  # fmt: skip
+        took = "" if line.seconds is None else f"  {line.seconds:6.1f} s"
+        text = f"{self._clock():>5}  {MARKS[line.verdict]} {line.node:<30} {line.verdict:<11}{rows}{took}  {line.note}"
+        return text.rstrip()
+
+    def _draw(self, *, final: bool = False) -> Panel:
+        stages = {s: [x for x in self.lines.values() if x.node.startswith(s + ".")] for s in STAGES}
+        room = self.console.height - 4 - sum(2 if lines else 0 for lines in stages.values())
+        wanted = sum(map(len, stages.values()))
+        parts: list[Any] = []
+        for stage, lines in stages.items():
+            if not lines:
+                continue
+            done = sum(x.is_done for x in lines)
+            # A small window shows what moves; what is finished, or has not begun, is one line.
+            fold = not final and wanted > room and (done == len(lines) or all(x.verdict == "waiting" for x in lines))
+            parts.append(self._heading(stage, lines, done))
+            if not fold:
+                shown = lines if final or wanted <= room else [x for x in lines if x.verdict == "running"]
+                parts.append(self._table(shown))
+        title = f"[bold]{self._title}[/]  {self._clock()}"
+        return Panel(Group(*parts), title=title, title_align="left", border_style="blue", padding=(0, 1))
+
+    def _heading(self, stage: str, lines: Sequence[Line], done: int) -> Text:
+        text = Text(f"{stage} ", style="bold")
+        text.append(f"{done}/{len(lines)}  ", style="green" if done == len(lines) else "cyan")
+        text.append(STAGES[stage], style="dim")
+        if done == len(lines) and (rows := sum(x.rows_out or 0 for x in lines)):
+            text.append(f"  {rows:,} rows", style="dim")
+        return text
+
+    def _table(self, lines: Sequence[Line]) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for _ in range(2):
+            table.add_column(no_wrap=True)
+        table.add_column(min_width=11, no_wrap=True)
+        for _ in range(4):
+            table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True)
+        for line in lines:
+            style = STYLES[line.verdict]
+            mark = Text(MARKS.get(line.verdict, " "), style=style)
+            table.add_row(
+                Spinner("dots", style=style) if line.verdict == "running" else mark,
+                Text(line.node.split(".")[1].ljust(20), style="" if line.verdict != "waiting" else "dim"),
+                Text(line.verdict, style=style),
+                _count(line.rows_in, "in"),
+                _count(line.rows_out, "out"),
+                _count(line.rows_refused, "refused", loud=True),
+                Text("" if line.seconds is None else f"{line.seconds:.0f} s", style="dim"),
+                Text(line.note, style="dim"),
+            )
+        return table
+
+
+def _count(number: int | None, word: str, *, loud: bool = False) -> Text:
+    if number is None:
+        return Text("")
+    return Text(f"{number:,} {word}", style="red" if loud and number else "dim")
+
+
+# --- the summary ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as it stands: what is readable now."""
+
+    name: str
+    tables: int
+    rows: int
+    refused: int
+    passed: int
+    held: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model and its champion, beside the baseline that it must beat."""
+
+    name: str
+    version: str
+    metric: str
+    value: float | None
+    baselines: Mapping[str, float]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that is open now, and how to log in to it."""
+
+    title: str
+    address: str
+    login: str = ""
+
+
+def summary(
+    console: Console,
+    layers: Iterable[Layer],
+    refused: Iterable[tuple[str, str, int]],
+    models: Iterable[Model],
+    pages: Iterable[Page],
+) -> None:
+    """The end of a demo: what there is now, how good it is, where to look."""
+    rows = _titled("The lake", "layer", "tables", "rows", "refused", "gates passed", "held", number=1)
+    for layer in layers:
+        held = f"[bold red]{layer.held}[/]" if layer.held else "0"
+        numbers = (layer.tables, layer.rows, layer.refused, layer.passed)
+        rows.add_row(layer.name, *(f"{n:,}" for n in numbers), held)
+    console.print(rows)
+    if refused := list(refused):
+        why = _titled("In quarantine", "table", "rule", "rows", number=2)
+        for table, rule, count in refused[:8]:
+            why.add_row(table, rule, f"{count:,}")
+        if len(refused) > 8:
+            why.add_row("…", f"{len(refused) - 8} more: shoplake quarantine show", "")
+        console.print(why)
+    fitted = _titled("The models", "model", "version", "metric", "champion", "baselines", "", number=3)
+    for m in models:
+        beside = ", ".join(f"{name} {value:.3f}" for name, value in m.baselines.items())
+        value = "–" if m.value is None else f"[bold]{m.value:.3f}[/]"
+        fitted.add_row(m.name, m.version, m.metric, value, beside, m.verdict)
+    if fitted.row_count:
+        console.print(fitted)
+    where = _titled("Open now", "page", "address", "log-in", number=9)
+    for page in pages:
+        where.add_row(page.title, page.address, page.login)
+    if where.row_count:
+        console.print(where)
+
+
+def next_steps(console: Console, steps: Iterable[tuple[str, str]]) -> None:
+    """What to try next: commands and what they are for."""
+    grid = Table.grid(padding=(0, 2))
+    for command, meaning in steps:
+        grid.add_row(f"  [bold cyan]{command}[/]", meaning)
+    console.print("\n[bold]Next[/]")
+    console.print(grid)
+
+
+def _titled(title: str, *columns: str, number: int) -> Table:
+    """A table under its title; from column `number` on, figures to the right."""
+    table = Table(title=f"[bold]{title}[/]", title_justify="left", title_style="", box=None, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        right = place >= number and column not in ("baselines", "")
+        table.add_column(column, justify="right" if right else "left", header_style="dim", overflow="fold")
+    return table
