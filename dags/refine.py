@@ -3,17 +3,14 @@
 News that comes while a run is on waits and wakes the next one, for all of it at once.
 """
 
-from functools import reduce
-from operator import or_
-
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AssetAny
 
 from dags.common import DAG_SETTINGS, asset, wire
 from jobs.kit import lineage
 
 with DAG(
     "refine",
-    schedule=reduce(or_, (asset(n) for n in lineage.nodes() if n.startswith("bronze."))),
+    schedule=AssetAny(*(asset(n) for n in lineage.nodes() if n.startswith("bronze."))),
     description="Silver and gold, from what arrived in bronze",
     tags=["shoplake", "silver", "gold"],
     doc_md=__doc__,

@@ -1,9 +1,6 @@
 """Predictions by the champions: woken by a new champion, and by news in the gold tables that scoring reads."""
 
-from functools import reduce
-from operator import or_
-
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AssetAny
 
 from dags.common import DAG_SETTINGS, asset, wire
 from jobs.kit import lineage
@@ -13,7 +10,7 @@ reads = sorted({i for n in scores for i in lineage.inputs(n) if i not in scores}
 
 with DAG(
     "score",
-    schedule=reduce(or_, map(asset, reads)),
+    schedule=AssetAny(*map(asset, reads)),
     description="Score members and products with the champions",
     tags=["shoplake", "scoring"],
     doc_md=__doc__,

@@ -1,0 +1,120 @@
+"""Run by Airflow's own Python, not by pytest: tells what the DAG files make, or how one task ends. JSON, by the line."""
+
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def structure() -> dict:
+    """All DAGs as Airflow reads them, and what was imported on the way."""
+    import airflow.sdk  # noqa: F401  (so that the time is ours, not Airflow's)
+    from airflow.dag_processing.dagbag import DagBag
+
+    began = time.perf_counter()
+    bag = DagBag(str(ROOT / "dags"))
+    seconds = time.perf_counter() - began
+    return {
+        "errors": dict(bag.import_errors),
+        "seconds": seconds,
+        "heavy": sorted({"pyspark", "delta", "pandas", "great_expectations", "mlflow", "deltalake"} & set(sys.modules)),
+        "dags": {
+            dag.dag_id: {
+                "schedule": getattr(dag.timetable, "expression", None) or getattr(dag.timetable, "_expression", None),
+                "woken_by": sorted(a.name for a in woken_by(dag)),
+                "any": type(getattr(dag.timetable, "asset_condition", None)).__name__,
+                "max_active_runs": dag.max_active_runs,
+                "catchup": dag.catchup,
+                "tasks": {
+                    t.task_id: {
+                        "upstream": sorted(t.upstream_task_ids),
+                        "outlets": [a.name for a in t.outlets],
+                        "inlets": [a.name for a in t.inlets],
+                        "at_once": t.max_active_tis_per_dag,
+                        "retries": t.retries,
+                    }
+                    for t in dag.tasks
+                },
+            }
+            for dag in bag.dags.values()
+        },
+    }
+
+
+def woken_by(dag) -> list:
+    return list(getattr(getattr(dag.timetable, "asset_condition", None), "objects", []))
+
+
+def task(node: str, conf: dict, events: list, environment: dict) -> dict:
+    """Execute one task of `node` outside Airflow, with what a run and its asset events would say."""
+    from dags import common
+
+    os.environ.update(environment)
+    for name in set(environment) ^ {"SAID", "CODE", "LINGER", "KILL_AFTER", *environment}:
+        os.environ.pop(name, None)
+    operator = common.ShoplakeRun(node=node)
+    asset = common.asset(node)
+    outlet = SimpleNamespace(extra={})
+    context = {
+        "dag_run": SimpleNamespace(
+            conf=conf,
+            run_type="manual",
+            logical_date=None if events else datetime(2017, 6, 2, 3, tzinfo=UTC),
+            run_after=datetime(2017, 6, 2, 3, tzinfo=UTC),
+        ),
+        "params": {"as_of": None},
+        "triggering_asset_events": {asset: [SimpleNamespace(extra=e) for e in events]},
+        "inlet_events": NoEvents(),
+        "outlet_events": {asset: outlet},
+    }
+    if os.environ.get("KILL_AFTER"):
+        threading.Timer(float(os.environ["KILL_AFTER"]), operator.on_kill).start()
+    ended = "success"
+    try:
+        operator.execute(context)
+    except Exception as error:
+        ended = type(error).__name__
+    children = []
+    with suppress(FileNotFoundError):
+        children = [int(pid) for pid in Path(os.environ["STUB_PIDS"]).read_text().split()]
+    return {
+        "ended": ended,
+        "outlets": [a.name for a in operator.outlets],
+        "extra": outlet.extra,
+        "alive": [pid for pid in children if alive(pid)],
+    }
+
+
+class NoEvents(dict):
+    """No asset has an event yet."""
+
+    def __missing__(self, key):
+        return self
+
+    def ascending(self, _value):
+        return self
+
+    def limit(self, _value):
+        return []
+
+
+def alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not (stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z")
+    return False
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer = structure() if asked == "structure" else task(**asked)
+        print("ANSWER " + json.dumps(answer), flush=True)

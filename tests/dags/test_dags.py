@@ -1,0 +1,191 @@
+"""The DAGs are the lineage, and nothing else; a task ends as its command says.
+
+Airflow lives in an environment of its own, so that is asked, over a small script.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jobs.kit import lineage
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".shoplake" / "env" / "airflow" / "bin" / "python"
+PARSE_SECONDS = 3  # on a busy machine; 0.2 on a quiet one
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="Airflow is not installed here: make install")
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    home = tmp_path_factory.mktemp("airflow")
+
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "SHOPLAKE"))}
+    env |= {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [str(PYTHON), str(ROOT / "tests" / "dags" / "probe.py")]
+    with (
+        (home / "errors").open("w+") as errors,
+        subprocess.Popen(
+            command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdin and process.stdout
+
+        def ask(question):
+            process.stdin.write(json.dumps(question) + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                if line.startswith("ANSWER "):
+                    return json.loads(line.removeprefix("ANSWER "))
+            pytest.fail((home / "errors").read_text()[-3000:])
+
+        yield ask
+        process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def read(ask):
+    return ask("structure")
+
+
+@pytest.fixture(scope="module")
+def dags(read):
+    return read["dags"]
+
+
+# --- structure --------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_is_read_fast_and_without_what_the_lake_needs(read):
+    assert read["errors"] == {}
+    assert read["heavy"] == []
+    assert read["seconds"] < PARSE_SECONDS
+
+
+def test_every_table_and_model_has_one_task_named_after_it(dags):
+    tasks = [task for dag in dags.values() for task in dag["tasks"]]
+    assert sorted(tasks) == sorted(lineage.nodes())
+
+
+def test_edges_and_assets_are_the_lineage(dags):
+    for dag in dags.values():
+        for node, task in dag["tasks"].items():
+            assert task["outlets"] == [node]
+            assert task["inlets"] == list(lineage.inputs(node))
+            assert task["upstream"] == sorted(set(lineage.inputs(node)) & set(dag["tasks"]))
+
+
+def test_there_is_an_ingest_dag_per_source_on_its_own_clock(dags):
+    for source, tables in lineage.sources().items():
+        dag = dags[f"ingest_{source}"]
+        text = (ROOT / "jobs" / "landing" / f"{source}.py").read_text()
+        assert dag["schedule"] == re.search(r'^SCHEDULE = "(.+?)"', text, re.MULTILINE)[1]
+        assert set(dag["tasks"]) == set(tables)
+
+
+def test_refine_is_woken_by_any_bronze_table_and_score_by_what_it_reads(dags):
+    assert dags["refine"]["woken_by"] == [n for n in sorted(lineage.nodes()) if n.startswith("bronze.")]
+    scores = [n for n in lineage.nodes() if n.startswith("scoring.")]
+    assert dags["score"]["woken_by"] == sorted({i for n in scores for i in lineage.inputs(n)} - set(scores))
+    assert {dags[d]["any"] for d in ("refine", "score")} <= {"AssetAny", "SerializedAssetAny", "NoneType"}
+    assert dags["train"]["schedule"]
+
+
+def test_runs_follow_one_another_and_do_not_catch_up_by_themselves(dags):
+    assert {d["max_active_runs"] for d in dags.values()} == {1}
+    assert not any(d["catchup"] for d in dags.values())
+    assert {t["at_once"] for d in dags.values() for t in d["tasks"].values()} == {1}
+
+
+def test_the_dag_files_name_no_table():
+    for file in (ROOT / "dags").glob("*.py"):
+        words = {n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)}
+        assert not words & {*lineage.nodes(), *(n.split(".")[1] for n in lineage.nodes() if "_" in n)}, file.name
+
+
+# --- a task -----------------------------------------------------------------------------------------------------------
+
+STUB = """#!/bin/sh
+echo "$@" >> "$STUB_CALLS"
+echo "rows in 10"
+[ -n "$SAID" ] && echo "SHOPLAKE_RESULT $SAID"
+if [ -n "$LINGER" ]; then sleep 60 & echo "$$ $!" > "$STUB_PIDS"; wait; fi
+exit "${CODE:-0}"
+"""
+
+
+@pytest.fixture
+def run(ask, tmp_path):
+    stub = tmp_path / "shoplake"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+
+    def run(node, *, conf=None, events=(), **environment):
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        environment |= {"SHOPLAKE_BIN": str(stub), "STUB_CALLS": str(calls), "STUB_PIDS": str(tmp_path / "pids")}
+        answer = ask({"node": node, "conf": conf or {}, "events": list(events), "environment": environment})
+        return {**answer, "calls": calls.read_text().splitlines()}
+
+    return run
+
+
+PUBLISHED = json.dumps({"verdict": "published", "version": 7})
+
+
+def test_what_was_published_is_told_to_the_asset(run):
+    ended = run("bronze.pos_lines", conf={"as_of": "2017-06-01"}, SAID=PUBLISHED)
+    assert ended["calls"] == ["run bronze.pos_lines --as-of 2017-06-01"]
+    assert ended["ended"] == "success"
+    assert ended["outlets"] == ["bronze.pos_lines"]
+    assert ended["extra"] == {"as_of": ["2017-06-01"], "version": 7}
+
+
+def test_nothing_new_succeeds_and_wakes_nobody(run):
+    ended = run("bronze.pos_lines", SAID=json.dumps({"verdict": "nothing new"}))
+    assert (ended["ended"], ended["outlets"]) == ("success", [])
+
+
+def test_a_model_that_did_not_become_champion_wakes_nobody(run):
+    model = next(n for n in lineage.nodes() if n.startswith("models."))
+    assert run(model, SAID=json.dumps({"verdict": "challenger"}))["outlets"] == []
+    assert run(model, SAID=json.dumps({"verdict": "promoted"}))["outlets"] == [model]
+
+
+def test_a_gate_that_holds_fails_without_retry(run):
+    assert run("silver.orders", CODE="3")["ended"] == "AirflowFailException"
+
+
+def test_an_input_that_was_never_delivered_is_waited_for(run):
+    assert run("silver.orders", CODE="4")["ended"] == "AirflowSkipException"
+
+
+@pytest.mark.parametrize("code", ["1", "2", "137"])
+def test_anything_else_is_an_error_that_is_tried_again(run, code):
+    assert run("silver.orders", CODE=code)["ended"] == "AirflowException"
+
+
+def test_several_waiting_days_are_run_one_by_one_where_the_result_depends_on_the_day(run):
+    events = [{"as_of": ["2017-06-02"]}, {"as_of": ["2017-06-01"]}]
+    for node in lineage.nodes():
+        if node.startswith(("silver.", "gold.")):
+            wanted = ["2017-06-01", "2017-06-02"] if lineage.signature(node)[1] else ["2017-06-02"]
+            assert run(node, events=events)["calls"] == [f"run {node} --as-of {day}" for day in wanted]
+            if len(wanted) == 2:
+                break
+
+
+def test_a_killed_task_leaves_no_process_behind(run):
+    ended = run("silver.orders", LINGER="1", KILL_AFTER="2")
+    assert ended["ended"] == "AirflowException"
+    assert ended["alive"] == []
