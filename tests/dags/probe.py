@@ -1,4 +1,4 @@
-"""Run by Airflow's own Python, not by pytest: tells what the DAG files make, or how one task ends. JSON, by the line."""
+"""Run by Airflow's own Python, not by pytest: tells what the DAG files make, or how one task ends."""
 
 import json
 import os
