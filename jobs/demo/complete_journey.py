@@ -10,7 +10,8 @@ that is added here is clothing, and each piece of it is a rule:
 - **line_number** counts a basket's lines in the order of product_id; (basket, product) is unique in the source.
 - **Campaigns** are announced in monthly files, dated the month's first day, with all that start in that month; what
   started before 2017 is in the file of 2017-01-01. Targets and coupons come with their campaign.
-- **coupon_events** come from a clearing house: one file per week, dated its Sunday. So a redemption is known a few days late.
+- **coupon_events** come from a clearing house: one file per week, dated its Sunday: a redemption is known a few
+  days late.
 - Money is rounded to cents: 20 of 1,469,307 amounts carry binary dust of 1e-15.
 
 Same input, same bytes; a file whose content would not change is not touched.
@@ -183,7 +184,7 @@ def _source(data: Data | Cut) -> duckdb.DuckDBPyConnection:
 
 
 def _with_local_time(con: duckdb.DuckDBPyConnection) -> None:
-    """`local_hours`: the offset in force in each UTC hour. From Python's zoneinfo: DuckDB's time zones are an extension."""
+    """`local_hours`: the offset in force in each UTC hour. By zoneinfo: DuckDB's time zones are an extension."""
     zone, hours = ZoneInfo(ZONE), []
     at = datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC)
     while at < datetime(LAST.year + 1, 1, 2, tzinfo=UTC):
@@ -208,7 +209,7 @@ def _with_weeks(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _files(con: duckdb.DuckDBPyConnection) -> Iterator[_File]:
-    """Every file of the drop folder, with the query that makes it, in the order in which the systems would send them."""
+    """Every file of the drop folder, with the query that makes it."""
     yield _File(f"erp/products/product_master_{FIRST}.csv", "FROM product_master ORDER BY product_id")
     yield _File(f"crm/members/member_attributes_{FIRST}.csv", "FROM member_attributes ORDER BY member_id")
     for table, dated, order in (

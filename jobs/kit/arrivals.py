@@ -103,6 +103,8 @@ def rows(spark: SparkSession, files: Sequence[LandedFile], contract: Contract) -
         "_file_id string, _source_file string, _file_date date, _arrived_at timestamp"
     )
     parsed = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read, types)  # one partition for each task
+    # Over Connect these strings come typed "string collate UTF8_BINARY", which readers other than Spark refuse.
+    parsed = parsed.select(*[F.col(f.name).cast(f.dataType.simpleString().split()[0]) for f in parsed.schema.fields])
     return judge(parsed, contract)
 
 

@@ -35,6 +35,7 @@ FIELD_LIMIT = 1 << 20  # bytes; a longer field is damage or an attack, not retai
 LINE_LIMIT = 8 * FIELD_LIMIT
 RAW_LIMIT = 64 << 10  # of a refused record, what is kept beside its rule; landing has all of it
 BLOCK = FIELD_LIMIT // 2  # so that a block with the rest of the one before holds no field over the limit
+LINES_BACK = 1000  # lines looked at in vain are read again in blocks of so many
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
@@ -172,12 +173,17 @@ class _Reader:
             raise ValueError(f"check_file was to refuse this header: {self.names}")
         self.extra = [n for n in self.names if n not in layout.columns]
         self.refused: list[None] = [None] * len(self.names)
+        self.given_back: deque[bytes] = deque()
         csv.field_size_limit(2 * LINE_LIMIT)
 
     def all_blocks(self, first: bytes) -> Iterator[bytes]:
-        """This block and those behind it."""
+        """This block and those behind it, less what `_records` takes from them."""
         yield first
-        yield from self.blocks  # shared with `_records`: what it takes is not seen here again
+        while block := self._block():
+            yield block
+
+    def _block(self) -> bytes:
+        return self.given_back.popleft() if self.given_back else next(self.blocks, b"")
 
     def batches(self, block: bytes, row_number: int) -> Iterator[pa.RecordBatch]:
         """The block's rows, numbered from `row_number`: the first of three ways that can read it."""
@@ -256,28 +262,35 @@ class _Reader:
 
     def _records(self, block: bytes) -> Iterator[tuple[list[str], bytes, str | None]]:
         """(fields, bytes, rule) of each record that starts in this block."""
-        lines = deque(BytesIO(block))
-        while lines:
-            if not lines[0].strip(b"\r\n"):
-                lines.popleft()
+        lines, at = BytesIO(block).readlines(), 0
+        of_block = len(lines)  # `_next` may add lines of further blocks
+        while at < of_block:
+            if not lines[at].strip(b"\r\n"):
+                at += 1
                 continue
-            fields, count, rule = self._next(lines)
-            raw = b"".join(lines.popleft() for _ in range(count))
-            yield fields, raw, _damage(raw, self.layout.encoding) or self._judge(fields, raw, rule)
+            if len(lines[at]) > LINE_LIMIT:
+                fields, count, rule = [], 1, "row:field_too_large"
+            else:
+                fields, count, rule = self._next(lines, at)
+            raw = b"".join(lines[at : at + count])
+            at += count
+            yield fields, raw, _damage(raw, self.layout.encoding) or rule or self._judge(fields, raw)
+        back = [b"".join(lines[start : start + LINES_BACK]) for start in range(at, len(lines), LINES_BACK)]
+        self.given_back.extendleft(reversed(back))
 
-    def _next(self, lines: deque[bytes]) -> tuple[list[str], int, str | None]:
-        """The fields of the record that starts with the first line, how many lines it has, and why it is none."""
+    def _next(self, lines: list[bytes], at: int) -> tuple[list[str], int, str | None]:
+        """The fields of the record that starts with line `at`, how many lines it has, and why it is none."""
         taken = 0
 
         def following() -> Iterator[str]:
             nonlocal taken
             size = 0
             while size <= LINE_LIMIT:
-                if taken == len(lines):
-                    lines.extend(BytesIO(next(self.blocks, b"")))
-                if taken == len(lines):
+                if at + taken == len(lines):
+                    lines.extend(BytesIO(self._block()))
+                if at + taken == len(lines):
                     return
-                line = lines[taken]
+                line = lines[at + taken]
                 taken, size = taken + 1, size + len(line)
                 yield line.decode(self.layout.encoding, "surrogateescape")
 
@@ -290,13 +303,9 @@ class _Reader:
             return [], 1, "row:unclosed_quote"
         return fields, taken, None
 
-    def _judge(self, fields: list[str], raw: bytes, rule: str | None) -> str | None:
-        if len(raw) > LINE_LIMIT or (
-            len(raw) > FIELD_LIMIT and any(len(f.encode(errors="surrogateescape")) > FIELD_LIMIT for f in fields)
-        ):
+    def _judge(self, fields: list[str], raw: bytes) -> str | None:
+        if len(raw) > FIELD_LIMIT and any(len(f.encode()) > FIELD_LIMIT for f in fields):
             return "row:field_too_large"
-        if rule:
-            return rule
         if raw.strip() == self.header:
             return "row:repeated_header"
         return None if len(fields) == len(self.names) else "row:ragged"
@@ -307,9 +316,11 @@ class _Reader:
 
 
 def _damage(raw: bytes, encoding: str) -> str | None:
+    if len(raw) > LINE_LIMIT:
+        return None  # cut short by `_blocks`, maybe within a character
     if b"\0" in raw:
         return "row:nul"
-    return None if _decodes(raw, encoding) or len(raw) > LINE_LIMIT else "row:encoding"
+    return None if _decodes(raw, encoding) else "row:encoding"
 
 
 def _decodes(line: bytes, encoding: str) -> bool:
