@@ -38,6 +38,19 @@ def refuse(spark: SparkSession, verdict: Verdict, contract: Contract, scope: Sco
     write(contract, reduce(DataFrame.unionByName, frames))
 
 
+def refuse_files(
+    spark: SparkSession, contract: Contract, frames: list[DataFrame], names: list[str], *, everything: bool
+) -> None:
+    """The same for bronze, whose scopes are files: what stood refused of these file names is replaced by `frames`."""
+    there = lake.version(table_of(contract)) is not None
+    if there and not everything:
+        frames = [lake.read(spark, table_of(contract)).where(~F.col("source_file").isin(names)), *frames]
+    elif there and not frames:
+        frames = [lake.read(spark, table_of(contract)).limit(0)]
+    if frames:
+        write(contract, reduce(DataFrame.unionByName, frames))
+
+
 def write(contract: Contract, frame: DataFrame) -> None:
     """Overwrite `quarantine.<table>`: it is small, and one commit is whole."""
     frame.coalesce(1).write.format("delta").mode("overwrite").save(settings().path(table_of(contract)))

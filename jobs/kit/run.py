@@ -73,13 +73,13 @@ def run(name: str, as_of: date, *, full: bool = False) -> list[Result]:
     Idempotent: with nothing new it touches nothing, and does not even start Spark. `full` builds everything again.
     """
     node = lineage.full_name(name)
-    if node.startswith("bronze."):
-        from jobs.kit import bronze
-
-        return _recorded(node, as_of, lambda run_id: bronze.run(load(node), as_of, run_id, full=full))
     if node.startswith("models."):
         raise ValueError(f"{node} is a model: shoplake train {node}")
     with _lock(node):
+        if node.startswith("bronze."):
+            from jobs.kit import bronze
+
+            return _recorded(node, as_of, lambda run_id: bronze.run(load(node), as_of, run_id, full=full))
         return _recorded(node, as_of, lambda run_id: _run(load(node), as_of, run_id, full))
 
 
