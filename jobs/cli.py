@@ -1,7 +1,8 @@
 """The `shoplake` command: everything that a DAG does, without Airflow. Heavy libraries are imported only when needed.
 
 Exit codes: 0 done (or nothing to do) · 1 an error, try again after reading it · 2 wrong words on the command line ·
-3 a gate refused the candidate: the last good version stays, a retry would not help.
+3 a gate refused the candidate: the last good version stays, a retry would not help · 4 an input was never delivered ·
+130 stopped by Ctrl-C.
 """
 
 import json
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from jobs.kit import lineage
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help=__doc__.split("\n\n")[0])
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False, help=__doc__)
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at refused rows; replay them after the repair.")
 contract_app = typer.Typer(no_args_is_help=True, help="Contracts: read them all strictly; show one.")
 app.add_typer(quarantine_app, name="quarantine")
@@ -25,7 +26,7 @@ app.add_typer(contract_app, name="contract")
 out = Console()
 err = Console(stderr=True)
 
-GATE_REFUSED = 3
+GATE_REFUSED, WAITING = 3, 4
 RESULT = "SHOPLAKE_RESULT"  # the line that Airflow's tasks read
 
 
@@ -36,7 +37,10 @@ def _date(text: str) -> date:
 AsOf = Annotated[
     date | None,
     typer.Option(
-        "--as-of", parser=_date, metavar="YYYY-MM-DD", help="The business day known to the run; default: the last one run."
+        "--as-of",
+        parser=_date,
+        metavar="YYYY-MM-DD",
+        help="The business day known to the run; default: the last one run.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
@@ -93,9 +97,10 @@ def _run_one(name: str, day: date, full: bool) -> bool:
     for result in results:
         mark = {"published": "[green]✓[/]", "nothing new": "[dim]·[/]", "refused": "[red]✗[/]"}[result.verdict]
         out.print(
-            f"{mark} {name:<30} {result.verdict:<12} in {result.rows_in:>9,}  out {result.rows_out:>9,}  "
+            f"{mark} {name:<26} {result.verdict:<11} in {result.rows_in:>9,}  out {result.rows_out:>9,}  "
             f"refused {result.rows_refused:>7,}  {result.seconds:6.1f} s  {result.scope}",
             highlight=False,
+            soft_wrap=True,
         )
         for rule, count in result.rules.items():
             out.print(f"    {rule}: {count:,}", highlight=False)
@@ -165,9 +170,7 @@ def list_(as_json: Json = False) -> None:
             rows.append({"table": name, "growth": "", "version": None, "grain": "a model (shoplake train)"})
             continue
         contract = load(name)
-        rows.append(
-            {"table": name, "growth": contract.growth, "version": lake.version(name), "grain": contract.grain}
-        )
+        rows.append({"table": name, "growth": contract.growth, "version": lake.version(name), "grain": contract.grain})
     if as_json:
         print(json.dumps(rows))  # noqa: T201
         return
@@ -185,7 +188,9 @@ def explain(table: Annotated[str, typer.Argument(help="silver.orders, or orders"
 
     name = lineage.full_name(table)
     if name.startswith("models."):
-        out.print(f"[bold]{name}[/]  reads {', '.join(lineage.inputs(name))}; read by {', '.join(lineage.readers(name))}")
+        out.print(
+            f"[bold]{name}[/]  reads {', '.join(lineage.inputs(name))}; read by {', '.join(lineage.readers(name))}"
+        )
         return
     contract = load(name)
     out.print(f"[bold]{name}[/]  {contract.grain}\n{contract.purpose}\n")
@@ -269,7 +274,9 @@ def contract_lint() -> None:
         lineage.order()
     except lineage.LineageError as error:
         problems.append(str(error))
-    for path in sorted(p for layer in lineage.LAYERS if layer != "models" for p in (lineage.JOBS / layer).glob("*.yaml")):
+    for path in sorted(
+        p for layer in lineage.LAYERS if layer != "models" for p in (lineage.JOBS / layer).glob("*.yaml")
+    ):
         try:
             from jobs.kit.contracts import parse
 
@@ -292,7 +299,9 @@ def docs() -> None:
 
 
 @app.command()
-def sql(query: Annotated[str, typer.Argument(help="SQL over layer.table names: SELECT … FROM gold.sales_daily")]) -> None:
+def sql(
+    query: Annotated[str, typer.Argument(help="SQL over layer.table names: SELECT … FROM gold.sales_daily")],
+) -> None:
     """Ask the lake on the engine; tables by their names."""
     from jobs.kit import query as q
 
@@ -316,7 +325,9 @@ class Kind(StrEnum):
 def new(
     kind: Annotated[Kind, typer.Argument(help="source: a bronze table of a source system; or the layer of a table.")],
     name: Annotated[str, typer.Argument(help="The table's bare name, unique over all layers: loyalty_points")],
-    inputs: Annotated[list[str] | None, typer.Option("--from", help="Upstream tables, for silver, gold, scoring.")] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--from", help="Upstream tables, for silver, gold, scoring.")
+    ] = None,
     system: Annotated[str | None, typer.Option("--system", help="The source system, for a source: erp")] = None,
 ) -> None:
     """Write the files of a new table, ready to fill in: module, contract, expectations, test."""
@@ -339,6 +350,68 @@ def doctor() -> None:
         if not check.ok:
             out.print(f"    {check.fix}", highlight=False)
     raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def demo(
+    data: Annotated[str, typer.Option(help="slice (default), full: all 20.9 million rows, or tiny")] = "slice",
+    break_: Annotated[bool, typer.Option("--break", help="Then let a bad day in and see the gate hold.")] = False,
+    airflow: Annotated[
+        bool, typer.Option(help="Let Airflow's scheduler run the DAGs; --no-airflow runs the jobs here.")
+    ] = True,
+) -> None:
+    """The whole of it on real data: services, DAGs, tables, models, scores. `make demo` installs first."""
+    from jobs.demo.run import demo as run_demo
+
+    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow))  # type: ignore[arg-type]
+
+
+@app.command()
+def up(
+    components: Annotated[list[str] | None, typer.Argument(help="postgres engine mlflow airflow; default: all")] = None,
+) -> None:
+    """Start the services that are not running."""
+    from jobs.kit import services
+    from jobs.kit.settings import settings
+
+    services.up(settings(), components or services.COMPONENTS, say=out.print)
+    status()
+
+
+@app.command()
+def down() -> None:
+    """Stop what was started here, and only that."""
+    from jobs.kit import services
+    from jobs.kit.settings import settings
+
+    stopped = services.down(settings(), say=out.print)
+    out.print(f"stopped {', '.join(stopped)}" if stopped else "Nothing of ours was running.")
+
+
+@app.command()
+def status() -> None:
+    """What runs: address and log-in of each service."""
+    from jobs.kit import services
+    from jobs.kit.settings import settings
+
+    table = Table("service", "address", "log-in", "pid", "log")
+    for s in services.status(settings()):
+        table.add_row(s.name, s.address, s.login, str(s.pid), str(s.log))
+    out.print(table if table.row_count else "Nothing of ours is running: shoplake up")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def airflow(context: typer.Context) -> None:
+    """Any `airflow` command on this lake's Airflow: shoplake airflow backfill create --dag-id ingest_pos …"""
+    import os
+
+    from jobs.kit import services
+    from jobs.kit.settings import settings
+
+    binary = services.airflow_binary()
+    os.execve(binary, [str(binary), *context.args], services.airflow_environment(settings()))
 
 
 @app.command()
@@ -370,7 +443,8 @@ def main() -> None:
         err.print(f"Stopped after {time.monotonic() - start:.0f} s. The same command goes on from here.")
         sys.exit(130)
     except Exception as error:
-        if type(error).__name__ not in ("NotThereError", "EngineError", "ServiceError", "MlflowException"):
+        known = {"NotStarted": 1, "NotThereError": WAITING, "NotEnoughError": WAITING, "ModelContractError": 2}
+        if type(error).__name__ not in known:
             raise
         err.print(f"[red]{error}[/]", highlight=False)
-        sys.exit(1)
+        sys.exit(known[type(error).__name__])
