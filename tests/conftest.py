@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from pyspark.sql import SparkSession
 # A home of the run's own, before anything reads the settings: a test never touches a developer's lake.
 _HOME = Path(tempfile.mkdtemp(prefix="shoplake-test-"))
 os.environ["SHOPLAKE_HOME"] = str(_HOME)
+os.environ.setdefault("SHOPLAKE_DRIVER_MEMORY", "2g")
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +23,38 @@ def spark() -> Iterator[SparkSession]:
     yield session.session()
     if not settings.settings().engine:
         engine.stop(settings.settings())
+
+
+@contextmanager
+def lake_at(folder: Path) -> Iterator[Path]:
+    """Settings whose lake and drop folder are in `folder`; the engine stays the run's one."""
+    from jobs.kit.settings import settings
+
+    names = {"SHOPLAKE_LAKE": str(folder / "lake"), "SHOPLAKE_DROP": str(folder / "drop")}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ |= names
+    settings.cache_clear()
+    try:
+        yield folder
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+        settings.cache_clear()
+
+
+@pytest.fixture
+def lake(tmp_path: Path, spark: SparkSession) -> Iterator[Path]:
+    """An empty lake of the test's own; returns the folder with `lake` and `drop`."""
+    with lake_at(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture
+def lakes(spark: SparkSession) -> Callable:
+    """`with lakes(folder):` for tests that need more than one lake."""
+    return lake_at
 
 
 def pytest_sessionfinish() -> None:
