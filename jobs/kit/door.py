@@ -82,7 +82,7 @@ def check_file(path: str, layout: Layout) -> FileVerdict:
     try:
         with _open(path) as stream:
             first = stream.read(BLOCK)
-            while stream.read(BLOCK) and _is_gzip(path):
+            while isinstance(stream, gzip.GzipFile) and stream.read(BLOCK):
                 pass
     except EOFError:
         return FileVerdict("file:truncated_gzip", "the compressed data ends before its end mark")
@@ -264,6 +264,8 @@ class _Reader:
         """(fields, bytes, rule) of each record that starts in this block."""
         lines, at = BytesIO(block).readlines(), 0
         of_block = len(lines)  # `_next` may add lines of further blocks
+        fields: list[str]
+        rule: str | None
         while at < of_block:
             if not lines[at].strip(b"\r\n"):
                 at += 1

@@ -165,7 +165,7 @@ class _Shelf:
         file = LandedFile(self.contract.table, path.name, "", "landed", self._now(), source, file_date)
         incoming = self.home / ".incoming.tmp"
         try:
-            seen, sha256 = _copy(path, incoming)
+            seen, sha256, lines = _copy(path, incoming)
         except RefusedError as refusal:
             incoming.unlink(missing_ok=True)
             self._refuse(file, refusal)
@@ -180,7 +180,7 @@ class _Shelf:
         if file_date is None:
             detail = f"{self.contract.table} expects names like {self.pattern.pattern}"
             file = replace(file, verdict="refused", rule="file:unexpected_name", detail=detail)
-        elif twin := self._twin(file):
+        elif lines > 1 and (twin := self._twin(file)):  # days without sales all send the same header
             file = replace(
                 file,
                 verdict="duplicate",
@@ -246,8 +246,8 @@ class _Shelf:
 # ---- the file system ----
 
 
-def _copy(path: Path, target: Path) -> tuple[os.stat_result, str]:
-    """Copy a regular file and hash it on the way. RefusedError if it is none, cannot be read, or changes meanwhile."""
+def _copy(path: Path, target: Path) -> tuple[os.stat_result, str, int]:
+    """Copy a regular file; its stat, SHA-256 and line ends. RefusedError if it is none, is unreadable, or changes."""
     try:
         # O_NONBLOCK: opening a pipe must not wait for its writer. O_NOFOLLOW: a link could lead out of the drop folder.
         source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -259,14 +259,15 @@ def _copy(path: Path, target: Path) -> tuple[os.stat_result, str]:
             raise RefusedError("file:directory", "a directory where a file should be")
         if not stat.S_ISREG(before.st_mode):
             raise RefusedError("file:not_a_file", "a pipe, socket or device where a file should be")
-        digest, size = hashlib.sha256(), 0
+        digest, size, lines = hashlib.sha256(), 0, 0
         with target.open("wb") as writer:
             while chunk := _read(source):
                 digest.update(chunk)
                 size += writer.write(chunk)
+                lines += chunk.count(b"\n")
         if _key(os.fstat(source)) != _key(before) or size != before.st_size:
             raise RefusedError("file:changed_while_read", f"{before.st_size} bytes at first, {size} read")
-        return before, digest.hexdigest()
+        return before, digest.hexdigest(), lines
     finally:
         os.close(source)
 

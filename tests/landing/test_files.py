@@ -112,7 +112,7 @@ def test_content_that_comes_back_is_a_new_delivery(lake: Lake) -> None:
 
 
 def test_same_content_under_two_names_counts_once(lake: Lake) -> None:
-    first, _ = lake.put(b"day", 1), lake.put(b"day", 2)
+    first, _ = lake.put(b"h\nday\n", 1), lake.put(b"h\nday\n", 2)
     _, second = lake.land()
     assert (second.verdict, second.rule) == ("duplicate", "file:duplicate_content")
     assert second.duplicate_of.startswith(first.name)
@@ -120,13 +120,18 @@ def test_same_content_under_two_names_counts_once(lake: Lake) -> None:
     assert lake.land() == []
 
 
+def test_days_without_sales_are_no_duplicates_of_each_other(lake: Lake) -> None:
+    lake.put(b"header\n", 1), lake.put(b"header\n", 2)
+    assert [f.verdict for f in lake.land()] == ["landed", "landed"]
+
+
 def test_duplicate_is_delivered_once_its_twin_was_the_wrong_one(lake: Lake) -> None:
     """Day 2's file was sent as day 1's, then as its own, then day 1's own came: both days are there."""
-    lake.put(b"day 2", 1), lake.put(b"day 2", 2)
+    lake.put(b"h\nday 2\n", 1), lake.put(b"h\nday 2\n", 2)
     lake.land()
-    lake.put(b"day 1", 1)
+    lake.put(b"h\nday 1\n", 1)
     assert [(f.file_date.day, f.verdict) for f in lake.land()] == [(1, "landed"), (2, "landed")]
-    assert sorted(lake.content().values()) == [b"day 1", b"day 2"]
+    assert sorted(lake.content().values()) == [b"h\nday 1\n", b"h\nday 2\n"]
     assert lake.land() == []
 
 
@@ -234,7 +239,7 @@ def test_hidden_names_are_unfinished(lake: Lake) -> None:
 
 
 def test_killed_at_any_step_then_run_again_ends_the_same(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake.put(b"one", 1), lake.put(b"two", 2), lake.put(b"two", 3), (lake.folder / "odd").mkdir()
+    lake.put(b"h\n1\n", 1), lake.put(b"h\n2\n", 2), lake.put(b"h\n2\n", 3), (lake.folder / "odd").mkdir()
     real = Path.replace
     for step in range(12):
         steps = iter(range(step, -1, -1))
@@ -252,7 +257,7 @@ def test_killed_at_any_step_then_run_again_ends_the_same(lake: Lake, monkeypatch
                 continue
             break
     lake.land()
-    assert sorted(lake.content().values()) == [b"one", b"two"]
+    assert sorted(lake.content().values()) == [b"h\n1\n", b"h\n2\n"]
     assert [f.verdict for f in lake.all()] == ["refused", "landed", "landed", "duplicate"]
 
 
