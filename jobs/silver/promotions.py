@@ -4,7 +4,7 @@ The source may name one product, store and week several times in a file (in the 
 file that speaks of it wins; within that file the placements are merged, the highest code of each kind standing for it.
 """
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from jobs.verbs import as_typed, clean
@@ -30,13 +30,15 @@ def with_types(placements: DataFrame) -> DataFrame:
 
 
 def merge_placements(placements: DataFrame) -> DataFrame:
-    return placements.groupBy("product_id", "store_id", "week_start_date").agg(
-        *[take_from_newest(column) for column in ("week", "display_location", "mailer_location")]
-    )
+    # Windows over one key, which is one sort; max(struct) in a groupBy would sort 20 million rows twice.
+    key = Window.partitionBy("product_id", "store_id", "week_start_date")
+    merged = {column: take_from_newest(column, key) for column in ("week", "display_location", "mailer_location")}
+    place = F.row_number().over(key.orderBy(F.desc("_file")))
+    return placements.withColumns({"_place": place, **merged}).where("_place = 1").drop("_place", "_file")
 
 
-def take_from_newest(column: str) -> Column:
-    return F.max(F.struct("_file", column))[column].alias(column)
+def take_from_newest(column: str, key: WindowSpec) -> Column:
+    return F.max(F.struct("_file", column)).over(key)[column]
 
 
 def with_flags(placements: DataFrame) -> DataFrame:
