@@ -7,11 +7,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 ACTIVE = ("queued", "running")
 ATTEMPTS = 8
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -59,31 +60,38 @@ class Airflow:
         """Let a DAG run: on its timer, by its assets, when triggered."""
         self._ask("PATCH", f"/api/v2/dags/{dag}?update_mask=is_paused", {"is_paused": False})
 
-    def runs(self, **where: Any) -> list[dict[str, Any]]:
-        """DAG runs, newest first."""
-        return list(self._get("/dags/~/dagRuns", limit=100, order_by="-run_after", **where)["dag_runs"])
-
     def is_busy(self, dags: Iterable[str]) -> bool:
-        """Whether a run is on or about to be: an event that waits for its DAG counts."""
-        for dag in dags:
-            try:
-                if self._get(f"/dags/{dag}/assets/queuedEvents")["total_entries"]:
-                    return True
-            except urllib.error.HTTPError as error:
-                if error.code != 404:  # Airflow's way of saying: none
-                    raise
-        return bool(self._get("/dags/~/dagRuns", limit=1, state=ACTIVE)["dag_runs"])
+        """Whether a run is on or about to be: an event that waits for one of these DAGs counts."""
+        if self._get("/dags/~/dagRuns", limit=1, state=ACTIVE)["dag_runs"]:
+            return True
+        return any(self._waiting_events(dag) for dag in dags)
 
-    def tasks(self, run: dict[str, Any]) -> list[Task]:
-        """The tasks of a run."""
-        path = f"/dags/{run['dag_id']}/dagRuns/{urllib.parse.quote(run['dag_run_id'])}/taskInstances"
-        return [
+    def _waiting_events(self, dag: str) -> bool:
+        try:
+            return bool(self._get(f"/dags/{dag}/assets/queuedEvents")["total_entries"])
+        except urllib.error.HTTPError as error:
+            if error.code == 404:  # Airflow's way of saying: none
+                return False
+            raise
+
+    def last_run_succeeded(self, dag: str) -> bool:
+        """Whether the last run of a DAG that came to an end did all that it had to."""
+        ended = {"state": ("success", "failed"), "order_by": "-run_after", "limit": 1}
+        for run in self._get(f"/dags/{dag}/dagRuns", **ended)["dag_runs"]:
+            return run["state"] == "success" and all(t.state == "success" for t in self.tasks(dag, run["dag_run_id"]))
+        return False
+
+    def tasks(self, dag: str = "~", run: str = "~", **where: Any) -> list[Task]:
+        """Tasks of a run, or of all runs, in the order in which they began."""
+        path = f"/dags/{dag}/dagRuns/{urllib.parse.quote(run)}/taskInstances"
+        found = [
             Task(
-                run["dag_id"], run["dag_run_id"], t["task_id"], t["state"], t["try_number"],
+                t["dag_id"], t["dag_run_id"], t["task_id"], t["state"], t["try_number"],
                 _time(t["start_date"]), _time(t["end_date"]),
             )
-            for t in self._get(path, limit=100)["task_instances"]
+            for t in self._get(path, limit=100, **where)["task_instances"]
         ]  # fmt: skip
+        return sorted(found, key=lambda t: t.started or NEVER)
 
     def log(self, task: Task, lines: int = 12) -> list[str]:
         """The last lines of a task's log that the task itself wrote."""

@@ -11,20 +11,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from jobs.demo import complete_journey, show
-from jobs.demo.airflow import ACTIVE, Airflow, Task
+from jobs.demo.airflow import Airflow, Task
 from jobs.demo.show import OK, Board, Layer, Model, Page
 from jobs.kit import lineage
 from jobs.kit.settings import Settings, settings
 
 DAGS = ("refine", "train", "score")
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.5
 WITHOUT_AIRFLOW = ("postgres", "engine", "mlflow")
 BROKEN_SOURCE = "pos"
 HEADLINE = "gold.sales_daily"
@@ -130,7 +130,7 @@ class Flow:
         # What was published has woken `refine`, and `refine` has woken `score`. What an earlier demo left undone,
         # nobody wakes: start it.
         for dag in DAGS:
-            if (dag == "train" and watch.published("gold.")) or not self._succeeded(dag):
+            if (dag == "train" and watch.published("gold.")) or not self.airflow.last_run_succeeded(dag):
                 self.airflow.start(dag, as_of=self.as_of.isoformat())
                 watch.until_quiet()
                 if watch.failed:
@@ -139,14 +139,6 @@ class Flow:
             if not line.is_done:
                 self.board.set(node, "nothing new")
         return True
-
-    def _succeeded(self, dag: str) -> bool:
-        """Whether the last finished run of a DAG did all that it had to."""
-        assert self.airflow
-        runs = [r for r in self.airflow.runs() if r["dag_id"] == dag and r["state"] not in ACTIVE]
-        if not runs or runs[0]["state"] != "success":
-            return False
-        return all(t.state == "success" for t in self.airflow.tasks(runs[0]))
 
     def _by_hand(self) -> bool:
         """The same without Airflow, in this process, one after the other."""
@@ -158,7 +150,7 @@ class Flow:
                 stopped.add(node)
                 self.board.set(node, "not run", note="an input was refused")
                 continue
-            self.board.set(node, "running")
+            self.board.set(node, "running", since=datetime.now(UTC))
             begun = time.monotonic()
             if node.startswith("models."):
                 from jobs.kit import training
@@ -292,7 +284,7 @@ class _Watch:
     def __init__(self, airflow: Airflow, board: Board, began: datetime) -> None:
         self.airflow, self.board, self.began = airflow, board, began
         self.failed: dict[str, Task] = {}
-        self._seen: dict[str, dict[str, Task]] = {}  # tasks of finished runs, which change no more
+        self._asked = began
 
     def until_quiet(self) -> None:
         """Return when no run is on and no event waits, twice in a row: between an event and its run lies a moment."""
@@ -307,28 +299,22 @@ class _Watch:
         return any(r["table"].startswith(layer) and r["verdict"] == "published" for r in _ops_runs(self.began))
 
     def _look(self) -> None:
-        tasks: dict[str, Task] = {}
-        runs = self.airflow.runs(start_date_gte=self.began.isoformat()) + self.airflow.runs(state=ACTIVE)
-        for run in sorted(runs, key=lambda r: str(r["run_after"])):
-            key = f"{run['dag_id']}/{run['dag_run_id']}"
-            found = self._seen.get(key) or {t.node: t for t in self.airflow.tasks(run)}
-            if run["state"] not in ACTIVE:
-                self._seen[key] = found
-            for node, task in found.items():
-                # A later run of a table counts; one that has not begun does not hide what the earlier one did.
-                if node not in tasks or task.started:
-                    tasks[node] = task
-        done = {r["table"]: r for r in _ops_runs(self.began)}
-        self.failed = {n: t for n, t in tasks.items() if t.state == "failed"}
-        for node, task in tasks.items():
+        """Ask for the tasks that changed since the last look, less a moment: clocks and commits are not exact."""
+        asked = datetime.now(UTC)
+        since = (self._asked - timedelta(seconds=5)).isoformat()
+        changed = {t.node: t for t in self.airflow.tasks(updated_at_gte=since)}  # of two runs, the later one
+        self._asked = asked
+        done = {r["table"]: r for r in _ops_runs(self.began)} if changed else {}
+        for node, task in changed.items():
+            self.failed.pop(node, None)
+            if task.state == "failed":
+                self.failed[node] = task
             self._tell(node, task, done.get(node))
 
     def _tell(self, node: str, task: Task, run: dict[str, Any] | None) -> None:
         known: dict[str, Any] = {}
         if run:
             known = {k: run[k] for k in ("rows_in", "rows_out", "rows_refused", "seconds")}
-        if task.started and task.state == "running":
-            known["seconds"] = (datetime.now(UTC) - task.started).total_seconds()
         match task.state:
             case "success":
                 verdict = run["verdict"] if run and run["verdict"] in OK else "nothing new"
@@ -345,8 +331,8 @@ class _Watch:
             case "skipped":
                 self.board.set(node, "not run", note="an input was never delivered")
             case "running":
-                self.board.set(node, "running", **known)
-            case _:
+                self.board.set(node, "running", since=task.started)
+            case _ if not self.board.lines[node].is_done:  # a next run that has not begun hides not what the last did
                 self.board.set(node, "waiting")
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group
@@ -50,6 +51,7 @@ class Line:
     rows_out: int | None = None
     rows_refused: int | None = None
     seconds: float | None = None
+    since: datetime | None = None  # running, that is
     note: str = ""
 
     @property
@@ -67,6 +69,7 @@ class Board:
         self._begun = time.monotonic()
         self._title = ""
         self._live: Live | None = None
+        self._told: dict[str, Line] = {}
 
     @contextmanager
     def shown(self, title: str) -> Iterator[None]:
@@ -88,8 +91,9 @@ class Board:
         if node not in self.lines:
             return
         before = self.lines[node]
-        now = self.lines[node] = replace(before, verdict=verdict, **known)
-        if now.is_done and now != before and not self.console.is_terminal:
+        now = self.lines[node] = replace(before, verdict=verdict, **{"note": "", "since": None, **known})
+        if now.is_done and now != self._told.get(node) and not self.console.is_terminal:
+            self._told[node] = now
             self.console.print(self._plain(now), highlight=False, soft_wrap=True, markup=False)
 
     def say(self, text: str) -> None:
@@ -160,10 +164,16 @@ class Board:
                 _count(line.rows_in, "in"),
                 _count(line.rows_out, "out"),
                 _count(line.rows_refused, "refused", loud=True),
-                Text("" if line.seconds is None else f"{line.seconds:.0f} s", style="dim"),
+                Text(_took(line), style="dim"),
                 Text(line.note, style="dim"),
             )
         return table
+
+
+def _took(line: Line) -> str:
+    if line.verdict == "running" and line.since:
+        return f"{(datetime.now(UTC) - line.since).total_seconds():.0f} s"
+    return "" if line.seconds is None else f"{line.seconds:.0f} s"
 
 
 def _count(number: int | None, word: str, *, loud: bool = False) -> Text:
