@@ -86,7 +86,9 @@ def judged(monkeypatch, frame, suite):
 
 
 def test_every_translated_type_agrees_with_great_expectations(monkeypatch, frame):
-    ours = [r for r in judged(monkeypatch, frame, SUITE).results if r["expectation_config"] in [c.as_gx() for c in SUITE]]
+    ours = [
+        r for r in judged(monkeypatch, frame, SUITE).results if r["expectation_config"] in [c.as_gx() for c in SUITE]
+    ]
     theirs = gate.great_expectations(frame, SUITE)
     assert len(ours) == len(theirs) == len(SUITE)
     by_config = {str(r["expectation_config"]): r for r in ours}

@@ -81,7 +81,9 @@ def check(lakes, tmp_path: Path, seed: int, steps: int) -> None:
             for path in [*batch, *replayed]:
                 target = split / "drop" / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                if i == 0 and path == batch[-1]:  # first with other content; the corrected file comes with the next step
+                if (
+                    i == 0 and path == batch[-1]
+                ):  # first with other content; the corrected file comes with the next step
                     target.write_text("\n".join((source / path).read_text().splitlines()[:2]) + "\n")
                 else:
                     shutil.copyfile(source / path, target)
