@@ -142,7 +142,7 @@ def train(
     models: Annotated[list[str] | None, typer.Argument(help="churn, segments, product_rules; default: all.")] = None,
     as_of: AsOf = None,
 ) -> None:
-    """Train, compare with the baseline and the present champion on a later window, register in MLflow, promote if better."""
+    """Train, compare with baseline and present champion on a later window, register in MLflow, promote if better."""
     names = [lineage.full_name(m) for m in models or []] or [n for n in lineage.order() if n.startswith("models.")]
     day = as_of or default_as_of()
     for name in names:

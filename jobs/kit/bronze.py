@@ -65,21 +65,53 @@ def run(contract: Contract, as_of: date, run_id: str, *, full: bool = False) -> 
     deliveries = landing.landed(contract, settings().landing)
     code, last = fingerprint(contract), lake.stamp(contract.name)
     again = full or (bool(last) and last.get("code") != code)
-    ledger = {} if again else _ledger(contract, last)
-    current = landing.newest(deliveries)
-    pending = [f for f in current if f.file_id not in ledger]
-    counted = {f.file_id for f in current}
-    accounts = [
-        _Account(f, "superseded" if f.verdict == "landed" else f.verdict, f.rule, f.detail)
-        for f in deliveries
-        if f.file_id not in ledger and f.file_id not in counted
-    ]
-    if not pending:
-        _record(accounts, run_id)
-        refused = {a.rule: 1 for a in accounts if a.verdict == "refused" and a.rule}
-        nothing = Result(contract.name, as_of, run_id, "nothing new", version=lake.version(contract.name), rules=refused)
-        return [nothing]
-    return [_Load(contract, as_of, run_id, code, again, pending, ledger, accounts).run()]
+    known = {} if again else _ledger(contract, last)
+    results: list[Result] = []
+    while pending := _pending(deliveries, known):
+        results.append(_Load(contract, as_of, run_id, code, again and not results, pending, known).run())
+        ours = {k: r for k, r in ledger(contract.name).items() if not again or r["run_id"] == run_id}
+        if ours == known:  # the gate held: nothing is accounted for, the next run judges it again
+            break
+        known = ours
+    else:
+        known = known or ledger(contract.name)
+        rest = [f for f in deliveries if f.file_id not in known]
+        _record([_Account(f, _REST.get(f.verdict, f.verdict), f.rule, f.detail) for f in rest], run_id)
+        if said := [f for f in rest if f.verdict == "refused"]:
+            note = "; ".join(f"{f.name}: {f.detail}" for f in said[:3])
+            rules = {str(k): v for k, v in Counter(f.rule for f in said).items()}
+            version = lake.version(contract.name)
+            results.append(Result(contract.name, as_of, run_id, "nothing new", version=version, rules=rules, note=note))
+    return results or [Result(contract.name, as_of, run_id, "nothing new", version=lake.version(contract.name))]
+
+
+_REST = {"landed": "superseded"}  # what is landed and not read has a newer, accepted version of its name
+
+
+def _pending(deliveries: Sequence[LandedFile], known: dict[str, dict[str, Any]]) -> list[LandedFile]:
+    """Of each name the newest delivery that is not refused, if it is not accounted for yet.
+
+    A newer delivery that the door refuses must not hide the good one before it.
+    """
+    found, settled = [], set[str]()
+    for file in sorted(deliveries, key=lambda f: f.arrived_at, reverse=True):
+        if file.verdict != "landed" or file.name in settled:
+            continue
+        account = known.get(file.file_id)
+        if account is None:
+            found.append(file)
+        if account is None or account["verdict"] != "refused":
+            settled.add(file.name)
+    return found[::-1]
+
+
+def refused_files(table: str) -> list[dict[str, Any]]:
+    """Whole files that stand refused: no later delivery of the name was loaded."""
+    by_name: dict[str, dict[str, Any]] = {}
+    for row in sorted(ledger(table).values(), key=lambda r: r["arrived_at"]):
+        if row["verdict"] in ("loaded", "refused"):
+            by_name[row["name"]] = row
+    return [r for r in by_name.values() if r["verdict"] == "refused"]
 
 
 def ledger(table: str) -> dict[str, dict[str, Any]]:
@@ -122,7 +154,6 @@ class _Load:
     again: bool
     pending: list[LandedFile]
     known: dict[str, dict[str, Any]]
-    accounts: list[_Account]
 
     def run(self) -> Result:
         """Door, gate, quarantine, publish, ledger: in this order, so that a kill in between loses nothing."""
@@ -177,7 +208,8 @@ class _Load:
         every = [*refused, *(loaded or [])]
         n_in, n_out = sum(a.rows_in for a in every), sum(a.rows_accepted for a in every)
         result = Result(
-            self.contract.name, self.as_of, self.run_id, "published" if loaded else "refused", n_in, n_out, n_in - n_out,
+            self.contract.name, self.as_of, self.run_id, "published" if loaded else "refused",
+            n_in, n_out, n_in - n_out,
             scope=f"{len(loaded or [])} files" + (f", {len(refused)} refused" if refused else ""),
             version=lake.version(self.contract.name), rules={str(k): v for k, v in rules.items()},
             note="; ".join(f"{a.file.name}: {a.detail or a.rule}" for a in refused[:3]),
@@ -190,12 +222,12 @@ class _Load:
                     result, verdict="refused", rows_out=0, rows_refused=n_in, note=where,
                     rules={**result.rules, **verdict.failures},
                 )  # fmt: skip
-        row_rules = self._quarantine(spark, refused, every, verdict, rows)
+        row_rules = self._quarantine(spark, every, verdict, rows)
         result = replace(result, rules={**result.rules, **row_rules})
         if loaded and verdict is not None:
             version = self._publish(spark, verdict, loaded)
             result = replace(result, version=version)
-        _record([*self.accounts, *every], self.run_id)
+        _record(every, self.run_id)
         return result
 
     def _publish(self, spark: SparkSession, verdict: gate.Verdict, loaded: list[_Account]) -> int:
@@ -223,12 +255,11 @@ class _Load:
     def _quarantine(
         self,
         spark: SparkSession,
-        refused: list[_Account],
         every: list[_Account],
         verdict: gate.Verdict | None,
         rows: DataFrame | None,
     ) -> dict[str, int]:
-        """Replace the quarantine of these files (and of those whose names they bear) by what is refused now."""
+        """Replace the refused rows of these file names by what is refused now (whole files stand in ops.files)."""
         found: dict[str, int] = {}
         frames = []
         if rows is not None:
@@ -237,25 +268,26 @@ class _Load:
             if found:
                 frames.append(
                     bad.select(
-                        F.array("_rule").alias("rules"), F.col("_file_id").alias("scope"),
-                        F.col("_source_file").alias("source_file"), F.col("_row_number").alias("row_number"),
-                        F.col("_raw").alias("row"), F.lit(self.run_id).alias("run_id"),
-                    )  # fmt: skip
+                        F.array("_rule").alias("rules"),
+                        F.col("_file_id").alias("scope"),
+                        F.col("_source_file").alias("source_file"),
+                        F.col("_row_number").alias("row_number"),
+                        F.col("_raw").alias("row"),
+                        F.lit(self.run_id).alias("run_id"),
+                    )
                 )
         if verdict is not None and verdict.refused is not None and verdict.rows_refused:
             frames.append(
                 verdict.refused.select(
-                    F.col(gate.RULES).alias("rules"), F.col("_file_id").alias("scope"),
-                    F.col("_source_file").alias("source_file"), F.col("_row_number").alias("row_number"),
+                    F.col(gate.RULES).alias("rules"),
+                    F.col("_file_id").alias("scope"),
+                    F.col("_source_file").alias("source_file"),
+                    F.col("_row_number").alias("row_number"),
                     F.to_json(F.struct(*[c.name for c in self.contract.columns])).alias("row"),
                     F.lit(self.run_id).alias("run_id"),
-                )  # fmt: skip
+                )
             )
             found |= verdict.refused_by_rule
-        if refused:
-            whole = [([a.rule], a.file.file_id, a.file.name, None, a.detail, self.run_id) for a in refused]
-            schema = "rules array<string>, scope string, source_file string, row_number bigint, row string, run_id string"
-            frames.append(spark.createDataFrame(whole, schema))
         quarantine.refuse_files(spark, self.contract, frames, [a.file.name for a in every], everything=self.again)
         return found
 

@@ -202,7 +202,7 @@ def _custom(item: Any, known: set[str], problems: list[str], where: str = "") ->
 def _unknown(raw: Any, kept: Any, where: str = "") -> list[str]:
     """Keys that the ODCS model dropped, so a typing mistake is told and not swallowed."""
     if isinstance(raw, dict) and isinstance(kept, dict):
-        gone = [f"unknown key {where}{k}" for k in raw if k not in kept and raw[k] is not None]
+        gone = [f"unknown key {where}{k}" for k in raw if k not in kept]
         return gone + [p for k in raw if k in kept for p in _unknown(raw[k], kept[k], f"{where}{k}.")]
     if isinstance(raw, list) and isinstance(kept, list):
         return [p for i, (r, k) in enumerate(zip(raw, kept, strict=False)) for p in _unknown(r, k, f"{where}{i}.")]

@@ -39,7 +39,10 @@ def build() -> Path:
                 "unsuccessful_expectations": len(results) - done,
                 "success_percent": 100.0 * done / max(len(results), 1),
             },
-            meta={"run_id": {"run_name": said["meta"]["run_id"], "run_time": "1970-01-01T00:00:00+00:00"}, **said["meta"]},
+            meta={
+                "run_id": {"run_name": said["meta"]["run_id"], "run_time": "1970-01-01T00:00:00+00:00"},
+                **said["meta"],
+            },
         )
         page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(whole))
         (folder / f"{said['suite_name']}.html").write_text(page, encoding="utf-8")
@@ -61,9 +64,16 @@ def _index(rows: list[tuple[dict, int, int]]) -> str:
         f"<td>{said['meta']['rows_in']:,}</td><td>{said['meta']['rows_refused']:,}</td></tr>"
         for said, done, count in rows
     ]
-    return (
-        "<!doctype html><meta charset=utf-8><title>Shoplake: Data Docs</title><style>body{font:16px sans-serif;margin:2em;"
-        "max-width:60em}td,th{padding:.3em 1em;text-align:left}tr.ok td:nth-child(2){color:#080}tr.bad td:nth-child(2)"
-        "{color:#b00;font-weight:bold}</style><h1>Gates: the last judgement of every table</h1><table><tr><th>table<th>gate"
-        "<th>expectations met<th>rows in<th>rows refused</tr>" + "".join(lines) + "</table>"
-    )
+    return _PAGE.replace("{rows}", "".join(lines))
+
+
+_PAGE = """<!doctype html><meta charset=utf-8><title>Shoplake: Data Docs</title>
+<style>
+  body {font: 16px sans-serif; margin: 2em; max-width: 60em}
+  td, th {padding: .3em 1em; text-align: left}
+  tr.ok td:nth-child(2) {color: #080}
+  tr.bad td:nth-child(2) {color: #b00; font-weight: bold}
+</style>
+<h1>Gates: the last judgement of every table</h1>
+<table><tr><th>table<th>gate<th>expectations met<th>rows in<th>rows refused</tr>{rows}</table>
+"""

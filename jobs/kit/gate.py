@@ -84,7 +84,7 @@ class Verdict:
 
 
 def checks(contract: Contract) -> list[Check]:
-    """The suite of a table: the contract's own promises first, then its expectations file. ContractError if malformed."""
+    """The suite of a table: the contract's own promises, then its expectations file. ContractError if malformed."""
     out = [
         Check("expect_column_values_to_not_be_null", {"column": c.name}, "critical", "The contract requires it.")
         for c in contract.columns
@@ -218,6 +218,9 @@ def _rules(failing: list[Check]) -> Column:
     return F.array_compact(F.array(*[F.when(_fails(c), F.lit(c.rule)) for c in failing]))
 
 
+_PROMISED = "The contract says so."
+
+
 def _judge_schema(schema: StructType, contract: Contract) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Names and types, every difference at once; judged from the plan, without a job."""
     found = {f.name: f.dataType.simpleString() for f in schema.fields}
@@ -347,7 +350,7 @@ def _by_great_expectations(candidate: DataFrame, delegated: list[Check]) -> list
 
 
 def great_expectations(candidate: DataFrame, suite: list[Check]) -> list[dict[str, Any]]:
-    """The same suite judged by Great Expectations' own engine, one result a check, in order. Slower; the test's yardstick."""
+    """The suite judged by Great Expectations' own engine, one result a check, in order: slower; the yardstick."""
     import great_expectations as gx  # seconds of CPU: imported only where it is needed
 
     context = gx.get_context(mode="ephemeral")

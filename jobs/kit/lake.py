@@ -120,8 +120,8 @@ def publish(
     after, now = version(contract.name), stamp(contract.name)
     if now.get("run_id") != said["run_id"]:
         raise RuntimeError(
-            f"{contract.name}: batch {said['batch']} was published before by run {now.get('run_id')} (version {after}), "
-            "so Delta skipped this one. Run again: it will find what is left to do."
+            f"{contract.name}: batch {said['batch']} was published before by run {now.get('run_id')} "
+            f"(version {after}), so Delta skipped this one. Run again: it will find what is left to do."
         )
     assert after is not None
     return after

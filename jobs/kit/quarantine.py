@@ -107,6 +107,13 @@ def show(table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
     for kept in (f"quarantine.{bare}", f"quarantine._candidates/{bare}/failing"):
         if lake.version(kept) is not None:
             rows += lake.read_small(kept).to_pylist()
+    if table.startswith("bronze."):
+        from jobs.kit import bronze
+
+        rows += [
+            {"rules": [f["rule"]], "source_file": f["name"], "row_number": None, "row": f["detail"]}
+            for f in bronze.refused_files(table)
+        ]
     return len(rows), [_shown(r) for r in rows[:limit]]
 
 

@@ -1,4 +1,4 @@
-"""SQL over the lake by table names. The metastore is disposable: the lake's paths are the truth, names are put on anew."""
+"""SQL over the lake by table names. The metastore is disposable: the lake's paths are the truth."""
 
 import pandas as pd
 from pyspark.sql import SparkSession
@@ -9,7 +9,7 @@ from jobs.kit.session import session
 
 
 def register(spark: SparkSession) -> int:
-    """Give every published table its name `<layer>.<table>` on the engine, so that JDBC clients find it. Returns how many."""
+    """Give every published table its name `<layer>.<table>` on the engine, for JDBC clients. Returns how many."""
     names = [c.name for c in all_contracts() if lake.version(c.name) is not None]
     for name in names:
         lake.register(spark, name)

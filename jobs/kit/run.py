@@ -202,7 +202,7 @@ def _late(spark: SparkSession, stamps: dict[str, dict[str, Any]], now: dict[str,
 
 
 def _earliest(spark: SparkSession, table: str, before: Any, now: Any) -> date:
-    """The earliest date of a change; the dawn of time where a table has no dates, the end of it where nothing changed."""
+    """The earliest date of a change; the dawn of time where a table has no dates, its end where nothing changed."""
     dated = None if table.startswith("models.") or before is None else load(table).partition
     if dated is None:
         return date.min

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 
 @dataclass(frozen=True)
 class Scope:
-    """At most one of `values` (dates of the partition column), `keys` (a frame of them) and `as_of`; none: everything."""
+    """At most one of `values` (dates of the partition column), `keys` (a frame) and `as_of`; none: everything."""
 
     text: str
     values: tuple[date, ...] | None = None
