@@ -59,6 +59,16 @@ FEATURES: Mapping[str, str] = {
     "fuel_share_365d": "{:.0%} of spend on fuel",
     "private_label_share_365d": "{:.0%} of spend on private label",
 }
+# What a retailer knows before any data: longer silence never lowers the risk, more visits and spend never raise it.
+MONOTONE: Mapping[str, int] = {
+    "recency_days": 1,
+    "recency_in_gaps": 1,
+    "order_count_28d": -1,
+    "order_count_prior_28d": -1,
+    "order_count_91d": -1,
+    "net_amount_28d": -1,
+    "net_amount_91d": -1,
+}
 REASONS = 3
 
 
@@ -73,7 +83,7 @@ class Params:
     max_cutoffs: int = 6  # of training
     min_cases: int = 10  # churned, and not churned, in each of training, validation and test
     learning_rate: float = 0.05
-    max_depth: int = 3
+    max_depth: int = 2
     min_child_weight: float = 5.0
     max_rounds: int = 600
     stop_after: int = 40  # rounds without a better log loss on the validation cutoff
@@ -215,6 +225,7 @@ def train(training: pd.DataFrame, validation: pd.DataFrame, params: Params) -> x
             "min_child_weight": params.min_child_weight,
             "subsample": 0.8,
             "colsample_bytree": 0.8,
+            "monotone_constraints": MONOTONE,
             "seed": params.seed,
             "nthread": 1,
         },

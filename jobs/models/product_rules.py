@@ -13,11 +13,10 @@ FP-Growth is mlxtend's, on the frequent items of the mining window: the same ite
 work (docs/decisions/0301-fp-growth-outside-spark.md).
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,19 +75,17 @@ class Rules:
         scores[baskets.nonzero()] = -1.0
         return scores
 
-    def save(self, folder: Path) -> None:
-        """As data: one JSON file."""
-        said = {
+    def to_data(self) -> dict[str, Any]:
+        """All of it as what JSON can hold; `from_data` brings it back."""
+        return {
             "suggestions": self.suggestions,
             "popularity": dict(self.popularity),
             "rules": self.rules.to_dict(orient="records"),
         }
-        (folder / "rules.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
 
 
-def load(folder: Path) -> Rules:
-    """What `Rules.save` wrote."""
-    said = json.loads((folder / "rules.json").read_text(encoding="utf-8"))
+def from_data(said: dict[str, Any]) -> Rules:
+    """The model of `Rules.to_data`."""
     return Rules(pd.DataFrame(said["rules"], columns=COLUMNS), said["popularity"], said["suggestions"])
 
 

@@ -1,0 +1,43 @@
+"""One row per member with an order and as_of_date: how likely the member is to stay away, and why the model says so.
+
+Scored on a collected frame: a row is two dozen numbers, deciles need all members at once, and the trees take
+milliseconds where a Spark job takes seconds.
+"""
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.models.base import Champion
+from jobs.models.churn import score
+
+
+def build(customer_features: DataFrame, churn: Champion, *, as_of: date) -> DataFrame:
+    """Score the members of `as_of` with the champion."""
+    features = customer_features.where(F.col("as_of_date") == F.lit(as_of)).toPandas()
+    scores = score(churn.model, features).assign(
+        as_of_date=as_of,
+        horizon_days=int(churn.model.attr("horizon_days")),
+        model_name=churn.name,
+        model_version=churn.version,
+        model_as_of=churn.as_of,
+    )
+    return customer_features.sparkSession.createDataFrame(
+        scores[COLUMNS.keys()], ", ".join(map(" ".join, COLUMNS.items()))
+    )
+
+
+COLUMNS = {
+    "as_of_date": "date",
+    "member_id": "string",
+    "churn_probability": "double",
+    "decile": "int",
+    "reason_1": "string",
+    "reason_2": "string",
+    "reason_3": "string",
+    "horizon_days": "int",
+    "model_name": "string",
+    "model_version": "int",
+    "model_as_of": "date",
+}
