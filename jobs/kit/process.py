@@ -70,20 +70,31 @@ def spawn(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], c
 
 
 def stop(*handles: Handle, patience: float = 20, first: signal.Signals = signal.SIGTERM) -> list[Handle]:
-    """End processes and their groups, politely first, all at once; returns those that were alive."""
-    alive = {handle: found for handle in handles if (found := handle.process())}
-    members = [member for leader in alive.values() for member in (leader, *leader.children(recursive=True))]
-    for sign, wait in ((first, patience), (signal.SIGKILL, 5)):
-        for handle in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; macOS says so differently
-                os.killpg(handle.pid, sign)
-        _, members = psutil.wait_procs(members, timeout=wait)
-        if not members:
-            break
-    for member in members:  # these left their group (Airflow's tasks do), but are still ours
+    """End processes and what they started, politely first, all at once; returns those that had anything to end."""
+    alive = {handle: found for handle in handles if (found := _family(handle))}
+    members = [member for family in alive.values() for member in family]
+    for handle in alive:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; macOS says so differently
+            os.killpg(handle.pid, first)
+    _, members = psutil.wait_procs(members, timeout=patience)
+    for member in members:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
+    psutil.wait_procs(members, timeout=5)
     return list(alive)
+
+
+def _family(handle: Handle) -> list[psutil.Process]:
+    """The process, its descendants, and those left in its session, which outlive it when it is killed."""
+    leader = handle.process()
+    if leader is None and (other := Handle.of(handle.pid)) and other.process():
+        return []  # the pid is another's by now, so nothing of the old session is left
+    family = [leader, *leader.children(recursive=True)] if leader else []
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if os.getsid(process.pid) == handle.pid and process not in family:
+                family.append(process)
+    return family
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -437,6 +437,7 @@ def _spawn(
     port: int,
     login: str = "",
 ) -> _Record:
+    _stop(settings, name)  # a scheduler that was killed leaves its workers behind
     log = settings.home / "logs" / f"{name}.log"
     handle = process.spawn(command, log=log, env=env, cwd=cwd)
     record = _Record(Service(name, address, login, handle.pid, log), handle.created, port)

@@ -50,6 +50,22 @@ def test_a_deaf_process_and_its_children_end_too(tmp_path: Path) -> None:
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+def test_what_a_killed_process_leaves_behind_ends_too(tmp_path: Path) -> None:
+    child = (
+        "import subprocess,sys,time; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid"
+    )
+    handle = spawn(tmp_path, child + ", flush=True); time.sleep(60)")
+    log = tmp_path / "p.log"
+    while not log.read_text().strip():
+        time.sleep(0.05)
+    leader = psutil.Process(handle.pid)
+    leader.kill()
+    leader.wait(5)
+    assert handle.process() is None and psutil.pid_exists(int(log.read_text()))
+    assert process.stop(handle) == [handle]
+    assert not psutil.pid_exists(int(log.read_text()))
+
+
 def test_the_first_signal_can_be_chosen(tmp_path: Path) -> None:
     code = "import signal,time\nsignal.signal(signal.SIGINT, lambda *a: (print('bye', flush=True), exit()))"
     handle = spawn(tmp_path, f"{code}\nprint('hello', flush=True)\ntime.sleep(60)")
