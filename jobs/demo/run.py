@@ -25,6 +25,7 @@ from jobs.kit.settings import Settings, settings
 
 DAGS = ("refine", "train", "score")
 POLL_SECONDS = 1.5
+PLAIN_WIDTH = 140  # in a pipe or a log there is no window to fit into
 WITHOUT_AIRFLOW = ("postgres", "engine", "mlflow")
 BROKEN_SOURCE = "pos"
 HEADLINE = "gold.sales_daily"
@@ -41,6 +42,8 @@ class DemoError(Exception):
 def demo(data: complete_journey.Data = "slice", *, break_day: bool = False, airflow: bool = True) -> int:
     """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held)."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
     board = Board(console)
     console.print(f"[bold]Shoplake[/]  {INTRO}\n", highlight=False)
     try:

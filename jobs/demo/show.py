@@ -28,8 +28,9 @@ STAGES = {
 }
 STYLES = {
     "published": "green",
-    "promoted": "green",
+    "champion": "green",
     "challenger": "green",
+    "no data yet": "yellow",
     "nothing new": "dim",
     "refused": "bold red",
     "failed": "bold red",
@@ -37,7 +38,7 @@ STYLES = {
     "running": "cyan",
     "waiting": "dim",
 }
-OK = {"published": "✓", "promoted": "✓", "challenger": "✓", "nothing new": "·"}
+OK = {"published": "✓", "champion": "✓", "challenger": "✓", "nothing new": "·", "no data yet": "–"}
 MARKS = OK | {"refused": "✗", "failed": "✗", "not run": "–"}
 
 
