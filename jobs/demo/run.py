@@ -145,6 +145,8 @@ class Flow:
 
     def _by_hand(self) -> bool:
         """The same without Airflow, in this process, one after the other."""
+        from jobs.kit import training
+        from jobs.kit.lake import NotThereError
         from jobs.kit.run import run
 
         stopped: set[str] = set()
@@ -155,13 +157,15 @@ class Flow:
                 continue
             self.board.set(node, "running", since=datetime.now(UTC))
             begun = time.monotonic()
-            if node.startswith("models."):
-                from jobs.kit import training
-
-                done = training.run(node, self.as_of)
-                self.board.set(node, done.verdict, seconds=time.monotonic() - begun, note=done.text)
+            try:
+                if node.startswith("models."):
+                    training.run(node, self.as_of)
+                    self.board.set(node, seconds=time.monotonic() - begun, **_model(node))
+                    continue
+                results = run(node, self.as_of)
+            except NotThereError as error:
+                self.board.set(node, "not run", note=str(error).partition(":")[0])
                 continue
-            results = run(node, self.as_of)
             counts = {k: sum(getattr(r, k) for r in results) for k in ("rows_in", "rows_out", "rows_refused")}
             verdict = "refused" if any(not r.ok for r in results) else results[-1].verdict
             self.board.set(node, verdict, seconds=time.monotonic() - begun, **counts)
@@ -319,6 +323,9 @@ class _Watch:
         if run:
             known = {k: run[k] for k in ("rows_in", "rows_out", "rows_refused", "seconds")}
         match task.state:
+            case "success" if node.startswith("models."):
+                took = (task.ended - task.started).total_seconds() if task.ended and task.started else None
+                self.board.set(node, seconds=took, **_model(node))
             case "success":
                 verdict = run["verdict"] if run and run["verdict"] in OK else "nothing new"
                 self.board.set(node, verdict, **known)
@@ -332,7 +339,7 @@ class _Watch:
             case "upstream_failed":
                 self.board.set(node, "not run", note="an input was refused or failed")
             case "skipped":
-                self.board.set(node, "not run", note="an input was never delivered")
+                self.board.set(node, "not run", note="an input is not there yet")
             case "running":
                 self.board.set(node, "running", since=task.started)
             case _ if not self.board.lines[node].is_done:  # a next run that has not begun hides not what the last did
@@ -368,6 +375,18 @@ def _ops_runs(since: datetime | None = None) -> list[dict[str, Any]]:
     runs = lake.read_ops("runs")
     found = [] if runs is None else sorted(runs.to_pylist(), key=lambda r: r["finished_at"])
     return [r for r in found if since is None or r["finished_at"] >= since]
+
+
+def _model(node: str) -> dict[str, Any]:
+    """How a model stands after its training, for the board."""
+    from jobs.kit import registry
+
+    found = next((m for m in registry.overview() if m.name == node.split(".")[1]), None)
+    if found is None:
+        return {"verdict": "no data yet", "note": "too few days to fit and to judge"}
+    beside = ", ".join(f"{name} {value:.3f}" for name, value in found.baselines.items())
+    verdict = "champion" if found.verdict == "champion" else "challenger"
+    return {"verdict": verdict, "note": f"version {found.version}: {found.metric} {found.value:.3f} ({beside})"}
 
 
 def _rules(run: dict[str, Any]) -> dict[str, int]:
