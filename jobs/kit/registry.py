@@ -67,7 +67,6 @@ def _client() -> "MlflowClient":
     import mlflow
 
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", "Hint: Inferred schema contains integer", module="mlflow")
 
     uri = settings().mlflow_uri
     if not uri:
@@ -109,9 +108,12 @@ def register(
         "baselines": json.dumps({name: dict(metrics) for name, metrics in fitted.baselines.items()}),
         **{f"data.{table}": str(version) for table, version in data_versions.items()},
     }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a hint about missing integers, of which predictions have none
+        signature = infer_signature(fitted.example, _predict(fitted.model, fitted.example))
     told: dict[str, Any] = {
         "name": name,
-        "signature": infer_signature(fitted.example, _predict(fitted.model, fitted.example)),
+        "signature": signature,
         "input_example": fitted.example,
         "pip_requirements": [f"{d}=={installed(d)}" for d in requires],
     }

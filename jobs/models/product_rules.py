@@ -46,7 +46,7 @@ class Params:
 
 @dataclass(frozen=True)
 class Rules:
-    """The model: a table of rules, and how popular each item was when they were mined."""
+    """The model: a table of rules, and how popular each frequent item (so each that a rule names) was when mined."""
 
     rules: pd.DataFrame
     popularity: Mapping[str, float]
@@ -67,11 +67,9 @@ class Rules:
         place = {item: i for i, item in enumerate(items)}
         scores = np.tile([self.popularity.get(i, 0.0) for i in items], (baskets.shape[0], 1))
         fires = sparse.csc_matrix(holds_all(baskets, self.rules["antecedent"], items))
-        for j, (consequent, confidence) in enumerate(
-            zip(self.rules["consequent"], self.rules["confidence"], strict=True)
-        ):
-            where = fires.indices[fires.indptr[j] : fires.indptr[j + 1]], place[consequent]
-            scores[where] = np.maximum(scores[where], confidence)
+        for j, rule in enumerate(self.rules.itertuples()):
+            where = fires.indices[fires.indptr[j] : fires.indptr[j + 1]], place[rule.consequent]
+            scores[where] = np.maximum(scores[where], rule.confidence)
         scores[baskets.nonzero()] = -1.0
         return scores
 
@@ -174,11 +172,15 @@ def mine(lines: pd.DataFrame, orders: int, params: Params) -> pd.DataFrame:
     from mlxtend.frequent_patterns import fpgrowth  # here, because mlxtend brings matplotlib with it
 
     items = sorted(set(lines["item"]))
-    baskets = encode(lines.groupby("order_id")["item"].agg(list), items)
-    # Orders without a frequent item are no rows here: the support asked for is scaled to those that are.
-    share = baskets.shape[0] / orders
-    frame = pd.DataFrame(baskets.toarray(), columns=items)
-    sets = fpgrowth(frame, min_support=params.min_support / share, use_colnames=True, max_len=params.max_items)
+    baskets = encode_lines(lines, items)
+    # As a count, because orders without a frequent item are no rows here; half below it, to be safe from rounding.
+    wanted = np.ceil(params.min_support * orders - 1e-9) - 0.5
+    sets = fpgrowth(
+        pd.DataFrame(baskets.toarray(), columns=items),
+        min_support=wanted / max(baskets.shape[0], 1),
+        use_colnames=True,
+        max_len=params.max_items,
+    )
     rules = pd.DataFrame(
         [(sorted(s - {c}), c) for s in sets["itemsets"] if len(s) > 1 for c in sorted(s)],
         columns=["antecedent", "consequent"],
@@ -190,7 +192,7 @@ def mine(lines: pd.DataFrame, orders: int, params: Params) -> pd.DataFrame:
 def measure(rules: pd.DataFrame, lines: pd.DataFrame, orders: int) -> pd.DataFrame:
     """The measures of given rules on some orders, counted there anew."""
     items = sorted(set(lines["item"]).union(rules["consequent"], *rules["antecedent"]))
-    counts = count(rules, encode(lines.groupby("order_id")["item"].agg(list), items), items)
+    counts = count(rules, encode_lines(lines, items), items)
     return pd.concat([rules[["antecedent", "consequent"]], measures(orders, *counts)], axis=1)
 
 
@@ -248,6 +250,13 @@ def encode(baskets: Collection[Sequence[str]], items: list[str]) -> sparse.csr_m
     cells = [(r, place[i]) for r, basket in enumerate(baskets) for i in set(basket) if i in place]
     rows, columns = zip(*cells, strict=True) if cells else ((), ())
     return sparse.csr_matrix((np.ones(len(cells), dtype=bool), (rows, columns)), shape=(len(baskets), len(items)))
+
+
+def encode_lines(lines: pd.DataFrame, items: list[str]) -> sparse.csr_matrix:
+    """The same from lines (`order_id`, `item`; each pair once, all among `items`): a row per order that has one."""
+    rows, orders = pd.factorize(lines["order_id"])
+    columns = pd.Categorical(lines["item"], categories=items).codes
+    return sparse.csr_matrix((np.ones(len(lines), dtype=bool), (rows, columns)), shape=(len(orders), len(items)))
 
 
 def holds_all(baskets: sparse.csr_matrix, itemsets: Collection[Sequence[str]], items: list[str]) -> sparse.csr_matrix:

@@ -115,10 +115,15 @@ def fit(customer_features: DataFrame, *, as_of: date, params: Params = Params())
         customer_features.where(F.col("as_of_date") == F.lit(as_of))
         .select("member_id", *FEATURES, F.col(SPEND).cast("double").alias(SPEND))
         .toPandas()
-        .sort_values("member_id", ignore_index=True)  # Spark returns rows in any order
     )
     if len(members) < params.min_members:
         raise NotEnoughError(f"segments wants {params.min_members} members, there are {len(members)} as of {as_of}")
+    return fit_members(members, params)
+
+
+def fit_members(members: pd.DataFrame, params: Params) -> Fitted:
+    """The same on a collected frame, in whatever order its rows are."""
+    members = members.sort_values("member_id", ignore_index=True)
     held_back = is_held_back(members["member_id"])
     training, window = members[~held_back], members[held_back].reset_index(drop=True)
     model, chosen = choose(training, params)
