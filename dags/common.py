@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pendulum
-from airflow.sdk import Asset, BaseOperator, Context, Param
+from airflow.sdk import Asset, BaseOperator, Context, Param, TaskGroup
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags import as_of
@@ -50,7 +50,12 @@ DAG_SETTINGS: dict[str, Any] = {
 
 def asset(node: str) -> Asset:
     """The asset of a table or model; it has the table's name."""
-    return Asset(name=node, uri=f"shoplake://{node}", group=node.split(".")[0])
+    return Asset(name=node, uri=f"shoplake://{node}", group=layer_of(node))
+
+
+def layer_of(node: str) -> str:
+    """`silver` of `silver.orders`."""
+    return node.partition(".")[0]
 
 
 def grain(node: str) -> str:
@@ -174,9 +179,10 @@ def die_with_parent() -> None:
 
 
 def wire(nodes: Iterable[str]) -> dict[str, ShoplakeRun]:
-    """Make the tasks of these nodes inside the current DAG, in the order that the lineage asks for."""
+    """Make the tasks of these nodes in the current DAG, a group per layer, in the order that the lineage asks for."""
     wanted = set(nodes)
-    tasks = {node: ShoplakeRun(node=node) for node in lineage.order() if node in wanted}
+    groups = {layer: TaskGroup(layer, prefix_group_id=False) for layer in sorted({layer_of(n) for n in wanted})}
+    tasks = {n: ShoplakeRun(node=n, task_group=groups[layer_of(n)]) for n in lineage.order() if n in wanted}
     for node, task in tasks.items():
         task.set_upstream([tasks[n] for n in lineage.inputs(node) if n in tasks])
     return tasks
