@@ -30,7 +30,6 @@ ATTRIBUTES = (
     "household_composition",
     "kids_count",
 )
-BY_DUMP = Window.partitionBy("member_id").orderBy("_file_date")
 
 
 def with_clean_text(member_attributes: DataFrame) -> DataFrame:
@@ -39,13 +38,15 @@ def with_clean_text(member_attributes: DataFrame) -> DataFrame:
 
 
 def keep_changes(dumps: DataFrame) -> DataFrame:
+    by_dump = Window.partitionBy("member_id").orderBy("_file_date")
     state = F.struct(*ATTRIBUTES)
-    is_first = F.lag("_file_date").over(BY_DUMP).isNull()
-    is_same = state.eqNullSafe(F.lag(state).over(BY_DUMP))
+    is_first = F.lag("_file_date").over(by_dump).isNull()
+    is_same = state.eqNullSafe(F.lag(state).over(by_dump))
     return dumps.withColumn("_is_change", is_first | ~is_same).where("_is_change")
 
 
 def with_validity(changes: DataFrame) -> DataFrame:
+    next_change = F.lead("_file_date").over(Window.partitionBy("member_id").orderBy("_file_date"))
     return changes.withColumns(
-        {"valid_from": F.col("_file_date"), "valid_to": F.lead("_file_date").over(BY_DUMP)}
-    ).withColumn("is_current", F.col("valid_to").isNull())
+        {"valid_from": F.col("_file_date"), "valid_to": next_change, "is_current": next_change.isNull()}
+    )
