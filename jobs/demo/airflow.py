@@ -15,6 +15,10 @@ ATTEMPTS = 8
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+class AirflowError(Exception):
+    """Airflow does not answer, or cannot read a DAG file: one sentence."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One task of one DAG run, as Airflow sees it now."""
@@ -38,16 +42,20 @@ class Airflow:
         self._headers["Authorization"] = f"Bearer {token}"
 
     def wait_for(self, dags: Iterable[str], seconds: float = 120) -> None:
-        """Wait until the DAG files were read; RuntimeError with Airflow's own words if one has an error."""
+        """Wait until the DAG files were read; AirflowError with Airflow's own words if one has an error."""
         missing, until = set(dags), time.monotonic() + seconds
         while time.monotonic() < until:
             for error in self._get("/importErrors", limit=1)["import_errors"]:
-                raise RuntimeError(f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}")
+                raise AirflowError(f"{error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}")
             missing -= {d["dag_id"] for d in self._get("/dags", limit=100)["dags"]}
             if not missing:
                 return
             time.sleep(0.5)
-        raise RuntimeError(f"Airflow has not read {', '.join(sorted(missing))} after {seconds:.0f} s.")
+        raise AirflowError(f"Airflow has not read {', '.join(sorted(missing))} after {seconds:.0f} s.")
+
+    def is_healthy(self) -> bool:
+        """Whether its scheduler still moves: its process may be alive and stuck."""
+        return bool(self._get("/monitor/health")["scheduler"]["status"] == "healthy")
 
     def start(self, dag: str, **conf: str) -> str:
         """Trigger a run, and let the DAG run; returns the run's id."""
@@ -118,9 +126,9 @@ class Airflow:
             except urllib.error.HTTPError as error:
                 if error.code < 500 or attempt == ATTEMPTS or method == "POST":
                     raise
-            except (urllib.error.URLError, TimeoutError, ConnectionError):
+            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
                 if attempt == ATTEMPTS or method == "POST":
-                    raise
+                    raise AirflowError(f"Airflow does not answer at {self.address} ({error}).") from error
             time.sleep(attempt / 2)
         raise AssertionError
 

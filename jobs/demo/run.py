@@ -18,13 +18,15 @@ from typing import Any
 from rich.console import Console
 
 from jobs.demo import complete_journey, show
-from jobs.demo.airflow import Airflow, Task
+from jobs.demo.airflow import Airflow, AirflowError, Task
 from jobs.demo.show import OK, Board, Layer, Model, Page
 from jobs.kit import lineage
+from jobs.kit.process import NotStarted
 from jobs.kit.settings import Settings, settings
 
 DAGS = ("refine", "train", "score")
 POLL_SECONDS = 1.5
+HEALTH_EVERY = 20  # looks
 PLAIN_WIDTH = 140  # in a pipe or a log there is no window to fit into
 WITHOUT_AIRFLOW = ("postgres", "engine", "mlflow")
 BROKEN_SOURCE = "pos"
@@ -33,10 +35,6 @@ INTRO = (
     "Complete Journey by 84.51°, 2017: data that its authors call simulated from real transactions. "
     "What the numbers below say of shoppers, they say of that simulation."
 )
-
-
-class DemoError(Exception):
-    """The demo cannot go on: one sentence for the person at the terminal."""
 
 
 def demo(data: complete_journey.Data = "slice", *, break_day: bool = False, airflow: bool = True) -> int:
@@ -52,8 +50,9 @@ def demo(data: complete_journey.Data = "slice", *, break_day: bool = False, airf
         ok = flow.good_run()
         flow.summarise()
         return (0 if ok else 1) if not (ok and break_day) else (0 if flow.bad_day() else 1)
-    except DemoError as error:
-        console.print(f"[red]{error}[/]", highlight=False)
+    except (AirflowError, NotStarted) as error:
+        logs = settings().home / "logs"
+        console.print(f"[red]{error}[/] Logs: {logs}. The same command goes on from here.", highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print(
@@ -101,7 +100,7 @@ class Flow:
     def _service(self, name: str) -> Any:
         found = next((s for s in self.services if s.name == name), None)
         if found is None:
-            raise DemoError(f"{name} is not running; its log: {self.conf.home / 'logs'}")
+            raise NotStarted(f"{name} is not running.")
         return found
 
     @contextmanager
@@ -295,8 +294,13 @@ class _Watch:
 
     def until_quiet(self) -> None:
         """Return when no run is on and no event waits, twice in a row: between an event and its run lies a moment."""
-        quiet = 0
+        quiet, unwell, looks = 0, 0, 0
         while quiet < 2:
+            looks += 1
+            if looks % HEALTH_EVERY == 0:
+                unwell = 0 if self.airflow.is_healthy() else unwell + 1
+            if unwell == 3:
+                raise AirflowError("Airflow's scheduler has stopped moving.")
             quiet = 0 if self.airflow.is_busy(("refine", "score")) else quiet + 1
             self._look()
             time.sleep(POLL_SECONDS)
