@@ -91,6 +91,9 @@ class ShoplakeRun(BaseOperator):
             inlets=[asset(n) for n in lineage.inputs(node)],
             doc_md=grain(node),
             max_active_tis_per_dag=1,
+            # What is nearer to the sources goes first, so that a run which one arrival has woken finds the others there.
+            weight_rule="absolute",
+            priority_weight=len(lineage.LAYERS) - lineage.LAYERS.index(layer_of(node)),
             do_xcom_push=False,
             **kwargs,
         )

@@ -27,6 +27,7 @@ from jobs.kit.settings import Settings, settings
 DAGS = ("refine", "train", "score")
 POLL_SECONDS = 1.5
 HEALTH_EVERY = 20  # looks
+NOT_THERE = "an input is not there yet"
 PLAIN_WIDTH = 140  # in a pipe or a log there is no window to fit into
 WITHOUT_AIRFLOW = ("postgres", "engine", "mlflow")
 BROKEN_SOURCE = "pos"
@@ -304,6 +305,9 @@ class _Watch:
             quiet = 0 if self.airflow.is_busy(("refine", "score")) else quiet + 1
             self._look()
             time.sleep(POLL_SECONDS)
+        for node, line in self.board.lines.items():
+            if line.note == NOT_THERE:  # and nobody is on the way to bring it
+                self.board.set(node, "not run", note=NOT_THERE)
 
     def published(self, layer: str) -> bool:
         """Whether this demo published anything in a layer."""
@@ -343,7 +347,7 @@ class _Watch:
             case "upstream_failed":
                 self.board.set(node, "not run", note="an input was refused or failed")
             case "skipped":
-                self.board.set(node, "not run", note="an input is not there yet")
+                self.board.set(node, "waiting", note=NOT_THERE)
             case "running":
                 self.board.set(node, "running", since=task.started)
             case _ if not self.board.lines[node].is_done:  # a next run that has not begun hides not what the last did

@@ -39,6 +39,7 @@ STYLES = {
     "waiting": "dim",
 }
 OK = {"published": "✓", "champion": "✓", "challenger": "✓", "nothing new": "·", "no data yet": "–"}
+NAME_WIDTH = max(len(node.split(".")[1]) for node in lineage.nodes())
 MARKS = OK | {"refused": "✗", "failed": "✗", "not run": "–"}
 
 
@@ -149,18 +150,17 @@ class Board:
 
     def _table(self, lines: Sequence[Line]) -> Table:
         table = Table.grid(padding=(0, 1))
-        for _ in range(2):
-            table.add_column(no_wrap=True)
-        table.add_column(min_width=11, no_wrap=True)
-        for _ in range(4):
-            table.add_column(justify="right", no_wrap=True)
+        for width in (1, NAME_WIDTH, 11):
+            table.add_column(min_width=width, no_wrap=True)
+        for width in (13, 14, 14, 6):
+            table.add_column(min_width=width, justify="right", no_wrap=True)
         table.add_column(overflow="ellipsis", no_wrap=True)
         for line in lines:
             style = STYLES[line.verdict]
             mark = Text(MARKS.get(line.verdict, " "), style=style)
             table.add_row(
                 Spinner("dots", style=style) if line.verdict == "running" else mark,
-                Text(line.node.split(".")[1].ljust(20), style="" if line.verdict != "waiting" else "dim"),
+                Text(line.node.split(".")[1], style="" if line.verdict != "waiting" else "dim"),
                 Text(line.verdict, style=style),
                 _count(line.rows_in, "in"),
                 _count(line.rows_out, "out"),
