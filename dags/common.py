@@ -91,7 +91,7 @@ class ShoplakeRun(BaseOperator):
             inlets=[asset(n) for n in lineage.inputs(node)],
             doc_md=grain(node),
             max_active_tis_per_dag=1,
-            # What is nearer to the sources goes first, so that a run which one arrival has woken finds the others there.
+            # What is nearer to the sources goes first: a run that one arrival has woken then finds the others there.
             weight_rule="absolute",
             priority_weight=len(lineage.LAYERS) - lineage.LAYERS.index(layer_of(node)),
             do_xcom_push=False,
