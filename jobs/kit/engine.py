@@ -28,6 +28,7 @@ from jobs.kit.settings import CHECKOUT, Settings, settings
 MAIN = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 START_SECONDS = 180
 WARM_SECONDS = 180
+LOG4J = CHECKOUT / "infra" / "engine.log4j2.properties"
 SQL_USER = "shoplake"
 
 
@@ -105,7 +106,7 @@ def stop(settings: Settings) -> bool:
 def _launch(settings: Settings) -> EngineInfo:
     _check(settings)
     home = _home(settings)
-    for name in ("conf", "tmp", "warehouse"):
+    for name in ("tmp", "warehouse"):
         (home / name).mkdir(parents=True, exist_ok=True)
     connect_port = process.free_port(settings.engine_port)
     sql_port = process.free_port(settings.sql_port, taken={connect_port})
@@ -113,8 +114,8 @@ def _launch(settings: Settings) -> EngineInfo:
     process.secret(password_file)
 
     conf = _conf(settings, home, connect_port, token)
-    process.write_private(home / "conf" / "spark-defaults.conf", "".join(f"{k} {v}\n" for k, v in conf.items()))
-    (home / "conf" / "log4j2.properties").write_text(LOG4J)
+    conf_file = home / "spark.conf"  # a file, not words on the command line: those anybody can read
+    process.write_private(conf_file, "".join(f"{name} {value}\n" for name, value in conf.items()))
     hive = {
         "hive.server2.thrift.port": sql_port,
         "hive.server2.thrift.bind.host": LOOPBACK,
@@ -122,20 +123,13 @@ def _launch(settings: Settings) -> EngineInfo:
         "hive.server2.custom.authentication.class": "shoplake.SqlLogin",
     }
     spark = _spark_home()
-    command: list[str | Path] = [
-        spark / "bin" / "spark-submit",
-        "--class",
-        MAIN,
-        "--name",
-        "shoplake",
-        "--conf",
-        _mark(settings),
-    ]
+    options = {"class": MAIN, "name": "shoplake", "properties-file": str(conf_file), "conf": _mark(settings)}
+    command = [str(spark / "bin" / "spark-submit"), *(word for k, v in options.items() for word in (f"--{k}", v))]
     command += ["spark-internal", *(word for k, v in hive.items() for word in ("--hiveconf", f"{k}={v}"))]
     env = process.environment(
         JAVA_HOME=settings.java_home or str(CHECKOUT / ".shoplake" / "java"),
         SPARK_HOME=str(spark),
-        SPARK_CONF_DIR=str(home / "conf"),
+        SPARK_CONF_DIR=str(spark / "conf"),  # there is none: the settings of another Spark stay out
         SPARK_LOCAL_IP=LOOPBACK,
         PYSPARK_PYTHON=sys.executable,
         SHOPLAKE_SQL_PASSWORD_FILE=str(password_file),
@@ -163,6 +157,7 @@ def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.driver.extraClassPath": ":".join(jars),  # not spark.jars: Connect would not find Delta there
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J.as_uri()}",
         "spark.local.dir": str(home / "tmp"),
         "spark.ui.enabled": "false",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
@@ -181,17 +176,6 @@ def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict
         # Off by default, and without it a repeated commit is a second commit.
         "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
     }
-
-
-LOG4J = """\
-rootLogger.level = warn
-rootLogger.appenderRef.stderr.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex{short}
-"""
 
 
 def _check(settings: Settings) -> None:

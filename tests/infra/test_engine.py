@@ -108,7 +108,7 @@ def test_the_life_of_an_engine(settings: Settings) -> None:
     assert started == [first] * 4
     assert first.connect_port > settings.engine_port and first.sql_port == settings.sql_port
     assert first.token not in " ".join(first.handle.process().cmdline())  # type: ignore[union-attr]
-    assert (settings.home / "engine" / "conf" / "spark-defaults.conf").stat().st_mode & 0o077 == 0
+    assert (settings.home / "engine" / "spark.conf").stat().st_mode & 0o077 == 0
 
     table = settings.home / "lake" / "t"
     with connected(engine.attach(settings)) as spark:
