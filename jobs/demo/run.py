@@ -25,7 +25,7 @@ from jobs.kit.process import NotStarted
 from jobs.kit.settings import Settings, settings
 
 DAGS = ("refine", "train", "score")
-POLL_SECONDS = 1.5
+POLL_SECONDS = 2.0
 HEALTH_EVERY = 20  # looks
 NOT_THERE = "an input is not there yet"
 PLAIN_WIDTH = 140  # in a pipe or a log there is no window to fit into
