@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -92,6 +94,20 @@ def task(node: str, conf: dict, events: list, environment: dict) -> dict:
     }
 
 
+def orphan() -> list[int]:
+    """Kill a task's process outright while its command runs; tell which of its processes are alive after that."""
+    pid = os.fork()
+    if pid == 0:
+        from dags import common
+
+        command = subprocess.Popen(["sleep", "60"], start_new_session=True, preexec_fn=common.die_with_parent)
+        Path(os.environ["AIRFLOW_HOME"], "orphan").write_text(str(command.pid))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+    time.sleep(0.5)
+    return [p for p in [int(Path(os.environ["AIRFLOW_HOME"], "orphan").read_text())] if alive(p)]
+
+
 class NoEvents(dict):
     """No asset has an event yet."""
 
@@ -116,5 +132,5 @@ def alive(pid: int) -> bool:
 if __name__ == "__main__":
     for line in sys.stdin:
         asked = json.loads(line)
-        answer = structure() if asked == "structure" else task(**asked)
+        answer = {"structure": structure, "orphan": orphan}[asked]() if isinstance(asked, str) else task(**asked)
         print("ANSWER " + json.dumps(answer), flush=True)

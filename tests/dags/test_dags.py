@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,8 @@ def test_a_killed_task_leaves_no_process_behind(run):
     ended = run("silver.orders", LINGER="1", KILL_AFTER="2")
     assert ended["ended"] == "AirflowException"
     assert ended["alive"] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_a_command_does_not_outlive_a_task_that_was_killed_outright(ask):
+    assert ask("orphan") == []
