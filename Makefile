@@ -6,7 +6,7 @@ LAKE := .shoplake/env/lake/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down clean test test-all check lock
+.PHONY: help install demo down clean test test-all kill check lock
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ test: install ## Run the tests
 
 test-all: install ## Run the tests, slow ones (kills, benchmarks, soaks) included
 	@$(LAKE)/pytest -m ''
+
+kill: install ## Kill runs and the engine at random moments; SEED=7 KILLS=20
+	@SEED=$(or $(SEED),1) KILLS=$(or $(KILLS),20) $(LAKE)/pytest -m slow -s tests/kit/test_kill.py
 
 check: install ## Lint, format, types, import rules, contracts
 	@$(LAKE)/ruff check

@@ -1,0 +1,97 @@
+"""`kill -9` of a run or of the engine, at random moments: run again, and the lake holds what an undisturbed one holds.
+
+`make kill SEED=7 KILLS=20` repeats it. New files come before each kill, so that there is always work to interrupt.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.demo import complete_journey
+from jobs.kit.settings import Settings
+from tests.kit.test_increments import CUT, TABLES, all_names, content
+
+SEED = int(os.environ.get("SEED", "1"))
+KILLS = int(os.environ.get("KILLS", "20"))
+AS_OF = "2017-01-20"
+LONGEST = 25.0  # seconds: past the time that a run of this data takes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, lakes):
+    source = tmp_path / "source"
+    complete_journey.write(source, CUT)
+    files = sorted(p.relative_to(source) for p in source.rglob("*.csv"))
+    dice = random.Random(SEED)
+    killed = tmp_path / "killed"
+    first = {p.parent: p for p in reversed(files)}.values()
+    rest = [p for p in files if p not in set(first)]
+    dice.shuffle(rest)
+    deliver(source, killed, [*first])
+    for i in range(KILLS):
+        deliver(source, killed, rest[i::KILLS])
+        run = start(killed, tmp_path / "home")
+        moment, victim = dice.uniform(0.3, LONGEST), dice.choice(["run", "engine"])
+        try:
+            run.wait(moment)
+        except subprocess.TimeoutExpired:
+            kill(run, tmp_path / "home", victim)
+        print(f"kill {i + 1} of {KILLS}: {victim} after {moment:.1f} s")
+    assert start(killed, tmp_path / "home").wait(1200) == 0
+    whole = tmp_path / "whole"
+    deliver(source, whole, files)
+    assert start(whole, tmp_path / "home").wait(1200) == 0
+    subprocess.run([command(), "down"], env=environment(whole, tmp_path / "home"), check=True)
+    with lakes(killed):
+        found = {t: content(t) for t in all_names()}
+    with lakes(whole):
+        wanted = {t: content(t) for t in all_names()}
+    for table in wanted:
+        assert found[table] == wanted[table], f"{table} differs (SEED={SEED})"
+    assert wanted["gold.sales_daily"]
+
+
+def deliver(source: Path, folder: Path, files: list[Path]) -> None:
+    for path in files:
+        target = folder / "drop" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target)
+
+
+def command() -> str:
+    return str(Path(sys.executable).with_name("shoplake"))
+
+
+def environment(folder: Path, home: Path) -> dict[str, str]:
+    said = {"HOME": home, "LAKE": folder / "lake", "DROP": folder / "drop", "ENGINE": ""}
+    return {**os.environ, **{f"SHOPLAKE_{k}": str(v) for k, v in said.items()}}
+
+
+def start(folder: Path, home: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [command(), "run", *TABLES, "--as-of", AS_OF],
+        env=environment(folder, home),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def kill(run: subprocess.Popen, home: Path, victim: str) -> None:
+    from jobs.kit import engine
+
+    if victim == "engine":
+        found = engine.status(Settings(home=home))
+        if found:
+            os.kill(found.pid, signal.SIGKILL)
+        time.sleep(1)  # the run meets the loss before it is ended too
+    if run.poll() is None:
+        os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
