@@ -1,9 +1,9 @@
 """One row per campaign that has begun by `as_of`: whom it reached, who redeemed, and what the targeted members bought.
 
-The window is the campaign's days that lie in the past: from start_date to end_date or `as_of`, whichever is earlier. The
-window before is as many days, ending the day before start_date. `is_comparable` says whether both lie within the
-recorded sales. This describes and does not explain: targeted members were chosen, seasons differ and campaigns overlap,
-so the difference between the windows is not the campaign's effect.
+The window is the campaign's days that lie in the past: from start_date to end_date or `as_of`, whichever is earlier.
+The window before is as many days, ending the day before start_date. `is_comparable` says whether both lie within the
+recorded sales. This describes and does not explain: targeted members were chosen, seasons differ and campaigns
+overlap, so the difference between the windows is not the campaign's effect.
 """
 
 from datetime import date
@@ -53,9 +53,7 @@ def with_windows(campaign_touches: DataFrame, as_of: date) -> DataFrame:
 def count_targets(touches: DataFrame, as_of: date) -> DataFrame:
     has_ended = F.coalesce(F.col("end_date") <= F.lit(as_of), F.lit(False))
     return (
-        touches.groupBy(
-            "campaign_id", "campaign_type", "start_date", "end_date", "window_days", "before_start_date"
-        )
+        touches.groupBy("campaign_id", "campaign_type", "start_date", "end_date", "window_days", "before_start_date")
         .agg(F.count("*").alias("targeted_member_count"))
         .withColumns({"as_of_date": F.lit(as_of), "is_finished": has_ended})
     )

@@ -30,8 +30,11 @@ def build(
     everyone = reduce(DataFrame.union, [part.select("member_id") for part in parts]).distinct()
     # One to at most one, four times.
     wide = reduce(lambda known, part: known.join(part, on="member_id", how="left"), parts, everyone)
-    return wide.fillna(0, COUNTS).fillna(False, ["is_in_crm"]).transform(with_amounts).withColumn(
-        "as_of_date", F.lit(as_of)
+    return (
+        wide.fillna(0, COUNTS)
+        .fillna(False, ["is_in_crm"])
+        .transform(with_amounts)
+        .withColumn("as_of_date", F.lit(as_of))
     )
 
 

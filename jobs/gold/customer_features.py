@@ -1,9 +1,9 @@
-"""One row per member with at least one order up to `as_of`: how recently, often, regularly and for what the member shops.
+"""One row per member with at least one order up to `as_of`: how recently, often, regularly and for what they shop.
 
-Only orders dated `as_of` or earlier count, so that rows which come later never change an earlier feature, and the churn
-model may call `build` for any past cutoff. A window of n days is the n days that end with `as_of`, that day included.
-Shares and means are 0 where the window is empty; gaps are null where fewer than two visit days make none. Departments and
-categories are those of today's product master, which has no history.
+Only orders dated `as_of` or earlier count, so that rows which come later never change an earlier feature, and the
+churn model may call `build` for any past cutoff. A window of n days is the n days that end with `as_of`, that day
+included. Shares and means are 0 where the window is empty; gaps are null where fewer than two visit days make none.
+Departments and categories are those of today's product master, which has no history.
 """
 
 from datetime import date, timedelta

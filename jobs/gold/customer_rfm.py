@@ -1,14 +1,15 @@
 """One row per member with at least one order up to `as_of`: recency, frequency and monetary scores, and their segment.
 
-Recency is days since the last order; frequency and monetary are orders and net amount of the 365 days ending with `as_of`.
+Recency is days since the last order; frequency and monetary are orders and net amount of the 365 days that end with
+`as_of`.
 
 Scores 1..5 (5 is best). Tie rule: with n members, of whom b are strictly worse than this one, the score is
 1 + floor(5 * b / n). Equal values therefore get equal scores, whatever the order of rows; where many tie (most members
 bought once, say) they share the score of the worst place in the tie, and some scores may stay empty.
 
-Segments are the usual eleven of Putler's RFM grid (https://www.putler.com/rfm-analysis/): recency score against the mean
-of frequency and monetary score (halves up). Its published ranges overlap ("Loyal: R 2-5, FM 3-5", "Champions: R 4-5,
-FM 4-5"), so the grid below decides: every cell lies within the range that the source gives for its segment.
+Segments are the usual eleven of Putler's RFM grid (https://www.putler.com/rfm-analysis/): recency score against the
+mean of frequency and monetary score (halves up). Its published ranges overlap ("Loyal: R 2-5, FM 3-5", "Champions:
+R 4-5, FM 4-5"), so the grid below decides: every cell lies within the range that the source gives for its segment.
 """
 
 from datetime import date, timedelta

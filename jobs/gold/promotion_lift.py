@@ -1,10 +1,9 @@
-"""One row per category and placement (display, mailer, both): units sold in promoted weeks against the same products and
-stores in their weeks without a placement.
+"""One row per category and placement (display, mailer, both): units sold in promoted weeks against other weeks.
 
 Method, over the last 26 full weeks (Monday to Sunday) up to `as_of`: every pair of product and store has its own
 baseline, units per week in the weeks without a placement. Expected units are that baseline times the pair's promoted
-weeks; lift is units sold over units expected, summed over the category's pairs. Only weeks count in which the store sold
-anything at all to the members, and only pairs that have at least one week of either kind.
+weeks; lift is units sold over units expected, summed over the category's pairs. Only weeks count in which the store
+sold anything at all to the members, and only pairs that have at least one week of either kind.
 
 Limits: placements come with price cuts, holidays and stockpiling, and the sales are those of the member panel only. It
 ranks what to look at; it does not prove an effect. Few expected units make a wild ratio: look at `expected_unit_count`.
@@ -49,11 +48,13 @@ def per_product_store_week(order_lines: DataFrame) -> DataFrame:
 
 
 def keep_traded(promotions: DataFrame, sold: DataFrame) -> DataFrame:
-    """Placements of pairs that sold in the window (others add nothing to either sum), in weeks when the store traded."""
+    """Placements in weeks when the store traded, of pairs that sold (others add nothing to either sum)."""
     return (
         promotions.select("product_id", "store_id", "week_start_date", "has_display", "has_mailer")
         .join(sold.select("product_id", "store_id").distinct(), on=["product_id", "store_id"], how="left_semi")
-        .join(sold.select("store_id", "week_start_date").distinct(), on=["store_id", "week_start_date"], how="left_semi")
+        .join(
+            sold.select("store_id", "week_start_date").distinct(), on=["store_id", "week_start_date"], how="left_semi"
+        )
     )
 
 

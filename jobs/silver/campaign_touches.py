@@ -18,12 +18,9 @@ def keep_distinct_targets(campaign_targets: DataFrame) -> DataFrame:
 
 
 def keep_campaigns(campaign_list: DataFrame) -> DataFrame:
-    return (
-        campaign_list.transform(keep_newest, "campaign_id")
-        .select(
-            "campaign_id",
-            clean("campaign_type"),
-            as_typed("start_date", "date"),
-            as_typed("end_date", "date"),
-        )
+    return campaign_list.transform(keep_newest, "campaign_id").select(
+        "campaign_id",
+        clean("campaign_type"),
+        as_typed("start_date", "date"),
+        as_typed("end_date", "date"),
     )

@@ -5,7 +5,7 @@ list_amount = received amount + retail discount + coupon match (the shelf price)
 net_amount = received amount (what the retailer keeps, coupons paid back by their issuer included);
 paid_amount = received amount - coupon discount (what left the customer's purse).
 A return line is negative in quantity and in every amount, however the till signed it, and so nets within its order.
-A line sent again replaces the one it repeats: the newest file wins. Lines of products that the master does not know stay.
+A line sent again replaces the one it repeats: the newest file wins. Lines of products unknown to the master stay.
 """
 
 from pyspark.sql import Column, DataFrame

@@ -10,7 +10,8 @@ import pyarrow as pa
 from tests.independent import expected
 
 TOLERANCE = 1e-9  # of ratios; whole numbers and money must be equal
-LOOSE = {"expected_unit_count": 1e-4}  # its terms are rounded to a millionth of a unit before they are summed
+# Terms of the expected units are rounded to a millionth of a unit before they are summed.
+LOOSE = {"expected_unit_count": 1e-4, "unit_lift": 1e-4}
 
 
 def find_differences(want: pa.Table, have: pa.Table, keys: list[str]) -> list[str]:
@@ -31,8 +32,9 @@ def find_differences(want: pa.Table, have: pa.Table, keys: list[str]) -> list[st
     for column in near:
         by = LOOSE.get(column, TOLERANCE)
         rows = con.execute(f"""
-            SELECT count(*) OVER (), w, h FROM (
-                SELECT want.{column}::DOUBLE AS w, have.{column}::DOUBLE AS h FROM want JOIN have USING ({", ".join(keys)}))
+            SELECT count(*) OVER (), w, h
+            FROM (SELECT want.{column}::DOUBLE AS w, have.{column}::DOUBLE AS h
+                  FROM want JOIN have USING ({", ".join(keys)}))
             WHERE (w IS NULL) <> (h IS NULL) OR abs(w - h) > {by} * greatest(1, abs(w)) LIMIT 1""").fetchone()
         if rows:
             found.append(f"{column} differs in {rows[0]} rows, such as {rows[1]} against {rows[2]}")
@@ -50,7 +52,9 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="the slice: every n-th household (4 for the default demo)")
     parser.add_argument("--as-of", type=date.fromisoformat, default=date(2017, 12, 31))
     parser.add_argument("--last", type=date.fromisoformat, default=date(2017, 12, 31), help="last day of the slice")
-    parser.add_argument("--stores", nargs="*", help="stores whose placements the slice has (367 406 in the default demo)")
+    parser.add_argument(
+        "--stores", nargs="*", help="stores whose placements the slice has (367 406 in the default demo)"
+    )
     said = parser.parse_args()
     con = expected.connect(said.every, said.last)
     differs = False

@@ -30,8 +30,8 @@ def connect(every: int = 1, last: date = date(2017, 12, 31)) -> duckdb.DuckDBPyC
     con.execute(f"""
         CREATE TABLE line AS
         SELECT basket_id::VARCHAR AS basket, household_id::VARCHAR AS member, store_id::VARCHAR AS store,
-               product_id AS product, local_at::DATE AS day, quantity AS units, department, product_category, product_type,
-               brand, round(sales_value * 100)::BIGINT AS net, round(retail_disc * 100)::BIGINT AS retail,
+               product_id AS product, local_at::DATE AS day, quantity AS units, department, product_category,
+               product_type, brand, round(sales_value * 100)::BIGINT AS net, round(retail_disc * 100)::BIGINT AS retail,
                round(coupon_disc * 100)::BIGINT AS coupon, round(coupon_match_disc * 100)::BIGINT AS matched
         FROM sales LEFT JOIN products USING (product_id)
         WHERE local_at::DATE <= DATE '{last}'""")
@@ -81,9 +81,12 @@ def sales_daily(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
 
 def basket_items(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
     """All days: the table is not kept per as_of."""
-    return _arrow(con, """
+    return _arrow(
+        con,
+        """
         SELECT basket AS order_id, day AS order_date, product_type AS item, sum(units)::BIGINT AS unit_count
-        FROM line WHERE product_type IS NOT NULL GROUP BY ALL HAVING sum(units) > 0""")
+        FROM line WHERE product_type IS NOT NULL GROUP BY ALL HAVING sum(units) > 0""",
+    )
 
 
 def customer_rfm(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
@@ -99,7 +102,8 @@ def customer_rfm(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
                    count(*) FILTER (b.m < a.m) AS m, count(*) AS n
             FROM value a CROSS JOIN value b GROUP BY a.member),
         score AS (
-            SELECT member, (1 + r * 5 // n)::INT AS r, (1 + f * 5 // n)::INT AS f, (1 + m * 5 // n)::INT AS m FROM worse),
+            SELECT member, (1 + r * 5 // n)::INT AS r, (1 + f * 5 // n)::INT AS f, (1 + m * 5 // n)::INT AS m
+            FROM worse),
         mean AS (SELECT *, ceil((f + m) / 2.0)::INT AS fm FROM score)
         SELECT DATE '{as_of}' AS as_of_date, member AS member_id, value.r::INT AS recency_days,
                value.f AS order_count_365d, {_cents("value.m")} AS net_amount_365d, mean.r AS recency_score,
@@ -155,7 +159,9 @@ def customer_features(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
         gap AS (
             SELECT a.member, a.day, date_diff('day', max(b.day), a.day) AS days
             FROM visit a JOIN visit b ON a.member = b.member AND b.day < a.day GROUP BY a.member, a.day),
-        rhythm AS (SELECT member, avg(days) AS mean_gap_days, stddev_samp(days) AS sd_gap_days FROM gap GROUP BY member),
+        rhythm AS (
+            SELECT member, avg(days) AS mean_gap_days, stddev_samp(days) AS sd_gap_days
+            FROM gap GROUP BY member),
         year_line AS (SELECT *, coalesce(product_category, 'UNKNOWN') AS kind FROM line WHERE day <= {end} AND {year}),
         mix AS (
             SELECT member, {", ".join(
@@ -172,7 +178,8 @@ def customer_features(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
                coalesce(nets[1] / nullif(list_sum(nets), 0), 0) AS top_category_share_365d,
                coalesce(list_sum(nets[1:3]) / nullif(list_sum(nets), 0), 0) AS top3_category_share_365d,
                {", ".join(f"coalesce({k}_share_365d, 0) AS {k}_share_365d" for k in [*departments, "private_label"])}
-        FROM total LEFT JOIN rhythm USING (member) LEFT JOIN mix USING (member) LEFT JOIN kinds USING (member)""")  # fmt: skip
+        FROM total LEFT JOIN rhythm USING (member) LEFT JOIN mix USING (member)
+        LEFT JOIN kinds USING (member)""")  # fmt: skip
 
 
 def campaign_performance(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
@@ -187,13 +194,15 @@ def campaign_performance(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Tabl
             JOIN (FROM line WHERE day <= DATE '{as_of}') l ON l.member = t.member),
         used AS (
             SELECT r.campaign, count(*) AS n, count(DISTINCT r.member) AS members
-            FROM redemption r SEMI JOIN target USING (campaign, member) WHERE r.day <= DATE '{as_of}' GROUP BY r.campaign),
+            FROM redemption r SEMI JOIN target USING (campaign, member) WHERE r.day <= DATE '{as_of}'
+            GROUP BY r.campaign),
         bought AS (
             SELECT campaign, count(DISTINCT r.member) FILTER (r.day BETWEEN first_day AND until) AS buyers,
                    sum(net) FILTER (r.day BETWEEN first_day AND until) AS during,
                    sum(net) FILTER (r.day >= first_day - days AND r.day < first_day) AS before,
                    sum(net) FILTER (r.day BETWEEN first_day AND until
-                                    AND (campaign, product) IN (SELECT (campaign, product) FROM coupon_product)) AS on_coupon
+                                    AND (campaign, product) IN (SELECT (campaign, product) FROM coupon_product))
+                       AS on_coupon
             FROM campaign c JOIN reached r USING (campaign) GROUP BY campaign)
         SELECT DATE '{as_of}' AS as_of_date, campaign AS campaign_id, type AS campaign_type, first_day AS start_date,
                last_day AS end_date, last_day <= DATE '{as_of}' AS is_finished, days AS window_days,
@@ -222,8 +231,9 @@ def promotion_lift(con: duckdb.DuckDBPyConnection, as_of: date, stores: list[str
             LEFT JOIN sold USING (product, store, monday)
             LEFT JOIN (FROM placement WHERE monday {window} {some}) USING (product, store, monday)),
         kind AS (
-            SELECT product, store, CASE WHEN displayed AND mailed THEN 'display and mailer' WHEN displayed THEN 'display'
-                   WHEN mailed THEN 'mailer' ELSE 'none' END AS placement, count(*) AS weeks, sum(units) AS units
+            SELECT product, store, CASE WHEN displayed AND mailed THEN 'display and mailer'
+                   WHEN displayed THEN 'display' WHEN mailed THEN 'mailer' ELSE 'none' END AS placement,
+                   count(*) AS weeks, sum(units) AS units
             FROM grid GROUP BY ALL),
         pair AS (
             SELECT k.product, k.placement, k.weeks, k.units, b.units * k.weeks / b.weeks AS expected
@@ -231,7 +241,8 @@ def promotion_lift(con: duckdb.DuckDBPyConnection, as_of: date, stores: list[str
             WHERE k.placement <> 'none'),
         known AS (SELECT DISTINCT product, product_category FROM line)
         SELECT DATE '{as_of}' AS as_of_date, coalesce(product_category, 'UNKNOWN') AS category, placement,
-               count(*) AS product_store_count, sum(weeks)::BIGINT AS promoted_week_count, sum(units)::BIGINT AS unit_count,
+               count(*) AS product_store_count, sum(weeks)::BIGINT AS promoted_week_count,
+               sum(units)::BIGINT AS unit_count,
                sum(expected) AS expected_unit_count, sum(units) / nullif(sum(expected), 0) AS unit_lift
         FROM pair LEFT JOIN known USING (product) GROUP BY ALL""")  # fmt: skip
 

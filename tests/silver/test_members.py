@@ -2,6 +2,7 @@
 
 import random
 from datetime import date, timedelta
+from itertools import pairwise
 
 from jobs.silver.members import build
 from tests.frames import make, rows_of
@@ -34,6 +35,6 @@ def test_on_any_day_the_history_says_what_the_newest_dump_by_then_said(spark):
             newest = max(seen, key=lambda d: (d["_file_date"], d["_row_number"]), default=None)
             assert said == ([(newest["age_band"], newest["kids_count"])] if newest else [])
         ends = sorted((start, end) for start, end, *_ in mine)
-        assert all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False)), "periods leave no gap"
+        assert all(a[1] == b[0] for a, b in pairwise(ends)), "periods leave no gap"
         states = [p[3:] for p in sorted(mine, key=lambda p: p[0])]
-        assert all(a != b for a, b in zip(states, states[1:], strict=False)), "each period is a change"
+        assert all(a != b for a, b in pairwise(states)), "each period is a change"

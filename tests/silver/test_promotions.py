@@ -20,5 +20,7 @@ def test_the_order_of_rows_does_not_matter(spark):
 
 
 def test_a_shifted_column_is_held(spark):
-    placements = make(spark, "promotions", [{"product_id": "1", "week": 2, "display_location": "10", "mailer_location": "A"}])
+    placements = make(
+        spark, "promotions", [{"product_id": "1", "week": 2, "display_location": "10", "mailer_location": "A"}]
+    )
     assert not gate.judge(placements, load("silver.promotions")).passed
