@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pendulum
-from airflow.sdk import Asset, BaseOperator, Context, Param, TaskGroup
+from airflow.sdk import Asset, BaseOperator, Context, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags import as_of
@@ -182,10 +182,12 @@ def die_with_parent() -> None:
 
 
 def wire(nodes: Iterable[str]) -> dict[str, ShoplakeRun]:
-    """Make the tasks of these nodes in the current DAG, a group per layer, in the order that the lineage asks for."""
+    """Make the tasks of these nodes in the current DAG, in the order that the lineage asks for.
+
+    No groups: Airflow's grid and graph show them folded, and one wants to see the tables.
+    """
     wanted = set(nodes)
-    groups = {layer: TaskGroup(layer, prefix_group_id=False) for layer in sorted({layer_of(n) for n in wanted})}
-    tasks = {n: ShoplakeRun(node=n, task_group=groups[layer_of(n)]) for n in lineage.order() if n in wanted}
+    tasks = {node: ShoplakeRun(node=node) for node in lineage.order() if node in wanted}
     for node, task in tasks.items():
         task.set_upstream([tasks[n] for n in lineage.inputs(node) if n in tasks])
     return tasks
