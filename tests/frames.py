@@ -57,7 +57,7 @@ def rows_of(frame: DataFrame, *columns: str) -> list[tuple]:
 
 
 def differences(frame: DataFrame, table: str, wanted: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Where a whole frame is not the wanted rows of a table: rows only one side has. Columns and types must be equal."""
+    """Rows that only the frame or only the wanted rows of a table have; columns and types must be equal."""
     types = {c.name: c.type for c in load(lineage.full_name(table)).columns}
     assert {f.name: f.dataType.simpleString() for f in frame.schema} == types
     # A client may show an instant in its own time zone: compare instants as numbers.

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 
 def build(order_lines: DataFrame, products: DataFrame) -> DataFrame:
+    """Lines summed to their order and product type, what came back taken out."""
     # Many lines to at most one product.
     typed = products.where("product_type is not null").select("product_id", F.col("product_type").alias("item"))
     return (

@@ -23,6 +23,7 @@ def build(
     *,
     as_of: date,
 ) -> DataFrame:
+    """One part per source, joined on the campaign."""
     touches = campaign_touches.transform(keep_until, "start_date", as_of).transform(with_windows, as_of)
     orders_known = orders.transform(keep_until, "order_date", as_of)
     lines_known = order_lines.transform(keep_until, "order_date", as_of)
@@ -43,6 +44,7 @@ AMOUNTS = ("net_amount_in_window", "net_amount_before", "coupon_product_net_amou
 
 
 def with_windows(campaign_touches: DataFrame, as_of: date) -> DataFrame:
+    """The days of each campaign so far, and as many before it."""
     start, until = F.col("start_date"), F.least("end_date", F.lit(as_of))
     window_days = F.datediff(until, start) + 1
     return campaign_touches.withColumns(
@@ -51,6 +53,7 @@ def with_windows(campaign_touches: DataFrame, as_of: date) -> DataFrame:
 
 
 def count_targets(touches: DataFrame, as_of: date) -> DataFrame:
+    """One row per campaign, with its size and dates."""
     has_ended = F.coalesce(F.col("end_date") <= F.lit(as_of), F.lit(False))
     return (
         touches.groupBy("campaign_id", "campaign_type", "start_date", "end_date", "window_days", "before_start_date")
@@ -60,6 +63,7 @@ def count_targets(touches: DataFrame, as_of: date) -> DataFrame:
 
 
 def count_redemptions(coupon_redemptions: DataFrame, touches: DataFrame) -> DataFrame:
+    """What targeted members redeemed."""
     # Many redemptions to at most one touch; a redeemer whom the campaign did not target counts in neither.
     return (
         coupon_redemptions.join(touches, on=["campaign_id", "member_id"], how="left_semi")
@@ -72,6 +76,7 @@ def count_redemptions(coupon_redemptions: DataFrame, touches: DataFrame) -> Data
 
 
 def total_windows(orders: DataFrame, touches: DataFrame) -> DataFrame:
+    """What targeted members bought in the window and before it."""
     # Many to many on purpose: an order counts once for each campaign whose window or window before it falls in.
     day = F.col("order_date")
     in_window = day.between(F.col("start_date"), F.col("window_end_date"))
@@ -90,6 +95,7 @@ def total_windows(orders: DataFrame, touches: DataFrame) -> DataFrame:
 
 
 def total_coupon_products(order_lines: DataFrame, touches: DataFrame, coupons: DataFrame) -> DataFrame:
+    """What they bought of the products on its coupons."""
     # Many to many as above; the semi join then keeps lines of products on a coupon of the campaign, once each.
     return (
         order_lines.select("member_id", "product_id", "order_date", "net_amount")
@@ -102,6 +108,7 @@ def total_coupon_products(order_lines: DataFrame, touches: DataFrame, coupons: D
 
 
 def with_verdicts(campaigns: DataFrame) -> DataFrame:
+    """Zero where nothing happened, the rate, and whether the windows compare."""
     zero = F.lit(0).cast("decimal(18,2)")
     return (
         campaigns.fillna(0, COUNTS)

@@ -21,6 +21,7 @@ def build(
     *,
     as_of: date,
 ) -> DataFrame:
+    """The union of all members, with what each source knows of them."""
     parts = [
         members.transform(keep_valid, as_of),
         orders.where("member_id is not null").transform(keep_until, "order_date", as_of).transform(total_orders, as_of),
@@ -52,6 +53,7 @@ AMOUNTS = ("list_amount", "net_amount", "paid_amount", "returned_amount")
 
 
 def keep_valid(members: DataFrame, as_of: date) -> DataFrame:
+    """The period that held at the end of `as_of`."""
     until = F.col("valid_to")
     return (
         members.transform(keep_until, "valid_from", as_of)
@@ -61,6 +63,7 @@ def keep_valid(members: DataFrame, as_of: date) -> DataFrame:
 
 
 def total_orders(orders: DataFrame, as_of: date) -> DataFrame:
+    """What the till knows of a member."""
     first, last = F.min("order_date"), F.max("order_date")
     return orders.groupBy("member_id").agg(
         first.alias("first_order_date"),
@@ -74,13 +77,16 @@ def total_orders(orders: DataFrame, as_of: date) -> DataFrame:
 
 
 def count_campaigns(campaign_touches: DataFrame) -> DataFrame:
+    """Campaigns that have begun."""
     return campaign_touches.groupBy("member_id").agg(F.count("*").alias("campaign_count"))
 
 
 def count_redemptions(coupon_redemptions: DataFrame) -> DataFrame:
+    """Coupons redeemed."""
     return coupon_redemptions.groupBy("member_id").agg(F.count("*").alias("redemption_count"))
 
 
 def with_amounts(wide: DataFrame) -> DataFrame:
+    """Zero for members who never bought."""
     # fillna does not reach decimals.
     return wide.withColumns({column: F.coalesce(column, F.lit(0).cast("decimal(18,2)")) for column in AMOUNTS})

@@ -15,6 +15,7 @@ from jobs.verbs import UNKNOWN, keep_until, share_of, sum_money
 
 
 def build(orders: DataFrame, order_lines: DataFrame, products: DataFrame, *, as_of: date) -> DataFrame:
+    """Features of all members who ever bought, as of one day."""
     known = orders.where("member_id is not null").transform(keep_until, "order_date", as_of)
     year_lines = order_lines.transform(keep_until, "order_date", as_of).where(is_within(LONG, as_of))
     spend = year_lines.transform(per_member_and_kind, products)
@@ -43,10 +44,12 @@ TOP_SHARES = ("top_category_share_365d", "top3_category_share_365d")
 
 
 def is_within(days: int, as_of: date) -> Column:
+    """True in the last `days` days up to `as_of` (what is later was kept out before)."""
     return F.col("order_date") > F.lit(as_of - timedelta(days=days))
 
 
 def total_orders(orders: DataFrame, as_of: date) -> DataFrame:
+    """Recency, frequency, monetary value, basket and discount."""
     year = is_within(LONG, as_of)
     is_prior_month = is_within(2 * SHORT, as_of) & ~is_within(SHORT, as_of)
     is_weekend = F.weekday("order_date") >= 5
@@ -94,6 +97,7 @@ def measure_gaps(orders: DataFrame) -> DataFrame:
 
 
 def per_member_and_kind(order_lines: DataFrame, products: DataFrame) -> DataFrame:
+    """Net amount by department, category and brand: small enough to be summed twice."""
     # Many lines to at most one product.
     kinds = products.select("product_id", "department", "category", "brand")
     return (
@@ -106,6 +110,7 @@ def per_member_and_kind(order_lines: DataFrame, products: DataFrame) -> DataFram
 
 
 def share_departments(spend: DataFrame) -> DataFrame:
+    """How a member's spending spreads over departments, and how much goes to the own label."""
     whole = F.sum("net")
 
     def share_where(condition: Column) -> Column:
@@ -118,6 +123,7 @@ def share_departments(spend: DataFrame) -> DataFrame:
 
 
 def rank_categories(spend: DataFrame) -> DataFrame:
+    """The categories that a member spends most in."""
     # Equal amounts are ranked by name, so that the top category is the same in every run.
     place = F.row_number().over(Window.partitionBy("member_id").orderBy(F.desc("net"), "category"))
     ranked = spend.groupBy("member_id", "category").agg(F.sum("net").alias("net")).withColumn("place", place)

@@ -21,6 +21,7 @@ from jobs.verbs import keep_until, sum_money
 
 
 def build(orders: DataFrame, *, as_of: date) -> DataFrame:
+    """Measure, score, name."""
     return (
         orders.where("member_id is not null")
         .transform(keep_until, "order_date", as_of)
@@ -42,6 +43,7 @@ GRID = (
 
 
 def measure(orders: DataFrame, as_of: date) -> DataFrame:
+    """The three values that are scored."""
     in_window = F.col("order_date") > F.lit(as_of - timedelta(days=WINDOW_DAYS))
     return orders.groupBy("member_id").agg(
         F.datediff(F.lit(as_of), F.max("order_date")).alias("recency_days"),
@@ -51,6 +53,7 @@ def measure(orders: DataFrame, as_of: date) -> DataFrame:
 
 
 def with_scores(measured: DataFrame) -> DataFrame:
+    """The three scores."""
     return measured.withColumns(
         {
             "recency_score": score(-F.col("recency_days")),
@@ -61,6 +64,7 @@ def with_scores(measured: DataFrame) -> DataFrame:
 
 
 def score(value: Column) -> Column:
+    """1 + floor(5 * members strictly worse / members); larger values are better."""
     # One window over all members is wide, but holds one short row for each: millions of members fit one task.
     everyone = Window.partitionBy(F.lit(True))
     worse = F.rank().over(everyone.orderBy(value)) - 1
@@ -69,6 +73,7 @@ def score(value: Column) -> Column:
 
 
 def name_segment() -> Column:
+    """The cell of the grid for the three scores."""
     # Halves up: (f + m + 1) div 2.
     both = F.floor((F.col("frequency_score") + F.col("monetary_score") + 1) / 2)
     cell = (5 - F.col("recency_score")) * 5 + both

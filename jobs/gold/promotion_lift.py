@@ -18,6 +18,7 @@ from jobs.verbs import UNKNOWN
 
 
 def build(promotions: DataFrame, order_lines: DataFrame, products: DataFrame, *, as_of: date) -> DataFrame:
+    """Sales and placements of the last weeks, compared pair by pair, summed by category."""
     first, last = find_full_weeks(as_of)
     sold = order_lines.where(F.col("order_date").between(first, last)).transform(per_product_store_week)
     placed = promotions.where(F.col("week_start_date").between(first, last)).transform(keep_traded, sold)
@@ -36,11 +37,13 @@ EXACT = "decimal(18,6)"
 
 
 def find_full_weeks(as_of: date) -> tuple[Column, Column]:
+    """The first Monday and the last Sunday of the last full weeks."""
     last_sunday = as_of - timedelta(days=as_of.isoweekday() % 7)
     return F.lit(last_sunday - timedelta(weeks=WEEKS) + timedelta(days=1)), F.lit(last_sunday)
 
 
 def per_product_store_week(order_lines: DataFrame) -> DataFrame:
+    """Units sold in each week."""
     monday = F.to_date(F.date_trunc("week", "order_date"))
     return order_lines.groupBy("product_id", "store_id", monday.alias("week_start_date")).agg(
         F.sum("quantity").alias("units")
@@ -77,12 +80,14 @@ def per_product_store(placed: DataFrame, sold: DataFrame) -> DataFrame:
 
 
 def total_placement(name: str, has_display: bool, has_mailer: bool) -> Column:
+    """Weeks and units of one pair under one placement."""
     matches = (F.col("has_display") == has_display) & (F.col("has_mailer") == has_mailer)
     units = F.coalesce(F.sum(F.when(matches, F.col("units"))), F.lit(0))
     return F.struct(F.lit(name).alias("placement"), F.count_if(matches).alias("weeks"), units.alias("units"))
 
 
 def explode_placements(pairs: DataFrame) -> DataFrame:
+    """One row per pair and placement, with the units to expect."""
     base_weeks = F.col("all_weeks") - F.col("placed_weeks")
     base_units = F.col("all_units") - F.col("placed_units")
     return (
@@ -95,12 +100,14 @@ def explode_placements(pairs: DataFrame) -> DataFrame:
 
 
 def with_category(placements: DataFrame, products: DataFrame) -> DataFrame:
+    """Each row with its product's category."""
     # Many placements to at most one product.
     known = products.select("product_id", "category")
     return placements.join(known, on="product_id", how="left").fillna(UNKNOWN, ["category"])
 
 
 def per_category(placements: DataFrame) -> DataFrame:
+    """Sums over pairs; the lift is a ratio of sums, not a mean of ratios."""
     expected = F.sum("expected").cast(EXACT)
     return placements.groupBy("category", "placement").agg(
         F.count("*").alias("product_store_count"),

@@ -11,6 +11,7 @@ from jobs.verbs import UNKNOWN, sum_money
 
 
 def build(order_lines: DataFrame, products: DataFrame) -> DataFrame:
+    """Lines summed to day, store, department and category."""
     is_return = F.col("line_type") == "return"
     return (
         order_lines.transform(with_category, products)
@@ -36,6 +37,7 @@ AMOUNTS = (
 
 
 def with_category(order_lines: DataFrame, products: DataFrame) -> DataFrame:
+    """Each line with its product's place in the hierarchy."""
     # Many lines to at most one product.
     known = products.select("product_id", "department", "category")
     return order_lines.join(known, on="product_id", how="left").fillna(UNKNOWN, ["department", "category"])

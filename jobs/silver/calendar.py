@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 
 def build(orders: DataFrame) -> DataFrame:
+    """The days that any order can fall on."""
     return orders.transform(per_day_of_years).transform(with_parts)
 
 
@@ -19,6 +20,7 @@ HOLIDAYS = {
 
 
 def per_day_of_years(orders: DataFrame) -> DataFrame:
+    """From 1 January of the first year to 31 December of the last."""
     first_day = F.trunc(F.min("order_date"), "year")
     last_day = F.date_sub(F.add_months(F.trunc(F.max("order_date"), "year"), 12), 1)
     # Over no orders the bounds are null, and exploding null gives no rows.
@@ -26,6 +28,7 @@ def per_day_of_years(orders: DataFrame) -> DataFrame:
 
 
 def with_parts(days: DataFrame) -> DataFrame:
+    """What reports group a day by."""
     day = F.col("calendar_date")
     return days.select(
         day,
@@ -42,5 +45,6 @@ def with_parts(days: DataFrame) -> DataFrame:
 
 
 def name_holiday(day: Column) -> Column:
+    """The name of the holiday on a day; null if none."""
     names = F.from_json(F.lit(json.dumps(HOLIDAYS)), "map<string,string>")
     return names[day.cast("string")]

@@ -6,6 +6,7 @@ from jobs.verbs import as_typed, clean, keep_newest
 
 
 def build(campaign_targets: DataFrame, campaign_list: DataFrame) -> DataFrame:
+    """Targets with their campaign's dates."""
     # Many targets to one campaign. A target whose campaign is not listed yet stays, without dates, until it is.
     return campaign_targets.transform(keep_distinct_targets).join(
         campaign_list.transform(keep_campaigns), on="campaign_id", how="left"
@@ -13,11 +14,13 @@ def build(campaign_targets: DataFrame, campaign_list: DataFrame) -> DataFrame:
 
 
 def keep_distinct_targets(campaign_targets: DataFrame) -> DataFrame:
+    """A target sent twice is one."""
     # Keys as received: a run finds the rows to rebuild by them.
     return campaign_targets.select("campaign_id", "member_id").distinct()
 
 
 def keep_campaigns(campaign_list: DataFrame) -> DataFrame:
+    """The newest word on each campaign."""
     return campaign_list.transform(keep_newest, "campaign_id").select(
         "campaign_id",
         clean("campaign_type"),

@@ -10,6 +10,7 @@ from jobs.verbs import clean
 
 
 def build(coupon_events: DataFrame) -> DataFrame:
+    """Redemptions sent twice are one."""
     return coupon_events.select(
         clean("member_id"), clean("coupon_id"), clean("campaign_id"), "redemption_date"
     ).distinct()

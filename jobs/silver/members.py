@@ -12,6 +12,7 @@ from jobs.verbs import clean, keep_newest
 
 
 def build(member_attributes: DataFrame) -> DataFrame:
+    """Dumps to periods."""
     return (
         member_attributes.transform(with_clean_text)
         .transform(keep_newest, "member_id", "_file_date")
@@ -33,11 +34,13 @@ ATTRIBUTES = (
 
 
 def with_clean_text(member_attributes: DataFrame) -> DataFrame:
+    """Blank text is no value, so that it makes no change."""
     # Not the key: a run finds the rows to rebuild by it, so it stays as received.
     return member_attributes.withColumns({column: clean(column) for column in ATTRIBUTES})
 
 
 def keep_changes(dumps: DataFrame) -> DataFrame:
+    """The dumps in which a member is new or differs from the dump before."""
     by_dump = Window.partitionBy("member_id").orderBy("_file_date")
     state = F.struct(*ATTRIBUTES)
     is_first = F.lag("_file_date").over(by_dump).isNull()
@@ -46,6 +49,7 @@ def keep_changes(dumps: DataFrame) -> DataFrame:
 
 
 def with_validity(changes: DataFrame) -> DataFrame:
+    """Each change holds until the next."""
     next_change = F.lead("_file_date").over(Window.partitionBy("member_id").orderBy("_file_date"))
     return changes.withColumns(
         {"valid_from": F.col("_file_date"), "valid_to": next_change, "is_current": next_change.isNull()}

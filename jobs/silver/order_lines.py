@@ -15,6 +15,7 @@ from jobs.verbs import MONEY, as_typed, clean, keep_newest
 
 
 def build(pos_lines: DataFrame) -> DataFrame:
+    """Received lines, typed, each once, with signs and amounts by rule."""
     return (
         pos_lines.transform(with_types)
         # order_date is in the key so that a day can be rebuilt alone; a till never moves a line to another day.
@@ -28,6 +29,7 @@ RECEIVED_AMOUNTS = ("sales_amount", "retail_discount", "coupon_discount", "coupo
 
 
 def with_types(pos_lines: DataFrame) -> DataFrame:
+    """Received text as types; a discount that is not given is none."""
     return pos_lines.withColumns(
         {column: clean(column) for column in ("order_id", "store_id", "member_id", "product_id")}
         | {column: F.coalesce(as_typed(column, MONEY), F.lit(0).cast(MONEY)) for column in RECEIVED_AMOUNTS[1:]}
@@ -42,14 +44,17 @@ def with_types(pos_lines: DataFrame) -> DataFrame:
 
 
 def with_signs(lines: DataFrame) -> DataFrame:
+    """Returns negative, however the till signed them."""
     return lines.withColumns({column: negate_return(F.col(column)) for column in ("quantity", *RECEIVED_AMOUNTS)})
 
 
 def negate_return(value: Column) -> Column:
+    """A value as it is on a sale, below zero on a return."""
     return F.when(F.col("line_type") == "return", -F.abs(value)).otherwise(value)
 
 
 def with_amounts(lines: DataFrame) -> DataFrame:
+    """The three amounts of the netting rules, and the discounts between them."""
     sales, retail, coupon, match = (F.col(column) for column in RECEIVED_AMOUNTS)
     return lines.select(
         "order_id",

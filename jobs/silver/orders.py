@@ -7,6 +7,7 @@ from jobs.verbs import sum_money
 
 
 def build(order_lines: DataFrame) -> DataFrame:
+    """Lines summed to their order."""
     is_return = F.col("line_type") == "return"
     return order_lines.groupBy("order_id", "order_date").agg(
         # One order has one store, member and time; should a till disagree with itself, its lowest line speaks.

@@ -6,6 +6,7 @@ from jobs.verbs import clean, keep_newest
 
 
 def build(product_master: DataFrame) -> DataFrame:
+    """The newest dump of each product wins."""
     return product_master.transform(with_clean_text).transform(keep_newest, "product_id").select("product_id", *TEXTS)
 
 
@@ -13,5 +14,6 @@ TEXTS = ("manufacturer_id", "department", "brand", "category", "product_type", "
 
 
 def with_clean_text(product_master: DataFrame) -> DataFrame:
+    """Blanks around a name would make a second category of it."""
     # Not the key: a run finds the rows to rebuild by it, so it stays as received.
     return product_master.withColumns({column: clean(column) for column in TEXTS})

@@ -11,6 +11,7 @@ from jobs.verbs import as_typed, clean
 
 
 def build(promotion_placements: DataFrame) -> DataFrame:
+    """Placements, each product, store and week once."""
     return promotion_placements.transform(with_types).transform(merge_placements).transform(with_flags)
 
 
@@ -18,6 +19,7 @@ NOT_PLACED = "0"
 
 
 def with_types(placements: DataFrame) -> DataFrame:
+    """Received text as types; no code is no placement."""
     return placements.select(
         clean("product_id"),
         clean("store_id"),
@@ -30,6 +32,7 @@ def with_types(placements: DataFrame) -> DataFrame:
 
 
 def merge_placements(placements: DataFrame) -> DataFrame:
+    """One row per product, store and week, of its newest file."""
     # Windows over one key, which is one sort; max(struct) in a groupBy would sort 20 million rows twice.
     key = Window.partitionBy("product_id", "store_id", "week_start_date")
     merged = {column: take_from_newest(column, key) for column in ("week", "display_location", "mailer_location")}
@@ -38,10 +41,12 @@ def merge_placements(placements: DataFrame) -> DataFrame:
 
 
 def take_from_newest(column: str, key: WindowSpec) -> Column:
+    """The highest code in the newest file that names the key."""
     return F.max(F.struct("_file", column)).over(key)[column]
 
 
 def with_flags(placements: DataFrame) -> DataFrame:
+    """What the codes mean."""
     return placements.withColumns(
         {
             "has_display": F.col("display_location") != NOT_PLACED,

@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 
 def build(orders: DataFrame) -> DataFrame:
+    """Every store that the orders name."""
     # No source has a store master: a store is known by its sales (every store with placements has some).
     return orders.groupBy("store_id").agg(
         F.min("order_date").alias("first_order_date"),
