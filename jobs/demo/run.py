@@ -92,8 +92,7 @@ class Flow:
             self.airflow = Airflow(page.address, *page.login.split(" / "))
             with self._status("Airflow reads the DAGs"):
                 self.airflow.wait_for([*self._ingest(), *DAGS])
-            for dag in DAGS:
-                self.airflow.unpause(dag)
+            self.airflow.unpause("refine")
 
     def _ingest(self) -> list[str]:
         return [f"ingest_{source}" for source in lineage.sources()]
@@ -130,8 +129,9 @@ class Flow:
         watch.until_quiet()
         if watch.failed:
             return self._explain(watch)
-        # What was published has woken `refine`, and `refine` has woken `score`. What an earlier demo left undone,
-        # nobody wakes: start it.
+        # What was published has woken `refine`. What an earlier demo left undone, nobody wakes: start it. `score` would
+        # have found no champion so far; from now on new champions and news in gold wake it.
+        self.airflow.unpause("score")
         for dag in DAGS:
             if (dag == "train" and watch.published("gold.")) or not self.airflow.last_run_succeeded(dag):
                 self.airflow.start(dag, as_of=self.as_of.isoformat())
