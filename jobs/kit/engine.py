@@ -26,7 +26,7 @@ from jobs.kit.process import LOOPBACK, Handle, NotStarted
 from jobs.kit.settings import CHECKOUT, Settings, settings
 
 MAIN = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
-START_SECONDS = 180
+START_SECONDS = 300
 WARM_SECONDS = 180
 LOG4J = CHECKOUT / "infra" / "engine.log4j2.properties"
 SQL_USER = "shoplake"

@@ -98,7 +98,7 @@ def connected(url: str) -> Iterator[SparkSession]:
 
 @pytest.mark.slow
 def test_the_life_of_an_engine(settings: Settings) -> None:
-    """Started by many at once, attached to, killed, started again; its files are private and its tables stay."""
+    """Started by many at once, attached to, killed, started again; its secrets are private and stay."""
     with socket.socket() as other:  # its usual port is taken
         other.bind(("127.0.0.1", settings.engine_port))
         other.listen()
@@ -110,27 +110,20 @@ def test_the_life_of_an_engine(settings: Settings) -> None:
     assert first.token not in " ".join(first.handle.process().cmdline())  # type: ignore[union-attr]
     assert (settings.home / "engine" / "spark.conf").stat().st_mode & 0o077 == 0
 
-    table = settings.home / "lake" / "t"
     with connected(engine.attach(settings)) as spark:
-        spark.range(5).write.format("delta").save(str(table))
+        assert spark.sql("SELECT 1").collect() == [(1,)]
     wrong = first.url.replace(first.token, "wrong")
     with pytest.raises(Exception, match=r"(?i)token|unauthenticated"), connected(wrong) as spark:
-        spark.range(1).count()
+        spark.sql("SELECT 1").collect()
 
     process.stop(first.handle, patience=0.01)  # as good as kill -9: nobody removed its state
     (settings.home / "engine" / "state.json").write_text(
         json.dumps({"pid": os.getpid(), "created": 0.0, "connect_port": 1, "sql_port": 2, "started": ""})
     )
-    second = engine.start(settings, warm=True)
+    second = engine.start(settings, warm=False)
     assert second.pid != first.pid and second.token == first.token
     with connected(second.url) as spark:
-        assert spark.sql(f"SELECT count(*) FROM delta.`{table}`").first()[0] == 5  # type: ignore[index]
-    log = settings.home / "engine" / "warm-up.log"
-    until = time.monotonic() + 120
-    while "warm after" not in log.read_text() and time.monotonic() < until:
-        time.sleep(0.5)
-    assert "warm after" in log.read_text()
-
+        assert spark.sql("SELECT 1").collect() == [(1,)]
     assert engine.stop(settings) is True
     assert engine.status(settings) is None and not process.listens(second.connect_port)
 
