@@ -134,7 +134,7 @@ def register(
                     python_model=str(SERVED), artifacts={"data": str(data)}, model_config={"module": module}, **told
                 )
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=contracts.load(name).purpose)
     return int(
         client.create_model_version(name, model.model_uri, run.info.run_id, tags, model_id=model.model_id).version
     )

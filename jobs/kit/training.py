@@ -2,7 +2,7 @@
 
 A challenger becomes champion only if it beats both the naive baseline and the present champion by the contract's
 metric, the champion judged anew on the very window that the challenger is judged on, and keeps the contract's
-thresholds. The same data, code and parameters make no second version.
+thresholds. Training as of an earlier day than the champion's (a backfill) promotes nothing. The same data, code and parameters make no second version.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import inspect
 import json
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,8 @@ from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import threadpool_limits
 
 from jobs.kit import lineage, registry
 from jobs.kit.settings import settings
@@ -78,7 +81,20 @@ def run(name: str, as_of: date) -> TrainResult:
 
         spark = session()
         tables = {t.split(".")[1]: lake.read(spark, t, at=v) for t, v in versions.items()}
-        return train(name, tables, as_of, versions)
+        result = train(name, tables, as_of, versions)
+        _record(result, versions)
+        return result
+
+
+def _record(result: TrainResult, versions: dict[str, int]) -> None:
+    """A row in ops.runs, as any run leaves one."""
+    from jobs.kit.run import Result, record
+
+    row = Result(
+        f"models.{result.name}", result.as_of, uuid.uuid4().hex[:12], result.verdict, seconds=result.seconds,
+        version=result.version, inputs=versions, note=result.text,
+    )  # fmt: skip
+    record([row])
 
 
 def train(name: str, tables: Mapping[str, "DataFrame"], as_of: date, data_versions: Mapping[str, int]) -> TrainResult:
@@ -89,9 +105,11 @@ def train(name: str, tables: Mapping[str, "DataFrame"], as_of: date, data_versio
     module, contract = importlib.import_module(f"jobs.models.{name}"), contracts.load(name)
     params = module.Params(**{k: tuple(v) if isinstance(v, list) else v for k, v in contract.params.items()})
     try:
-        fitted = module.fit(
-            *(tables[bare] for bare in lineage.signature(f"models.{name}")[0]), as_of=as_of, params=params
-        )
+        # One thread: fits are small, the engine is beside them, and threads that wait for a core spin.
+        with threadpool_limits(1):
+            fitted = module.fit(
+                *(tables[bare] for bare in lineage.signature(f"models.{name}")[0]), as_of=as_of, params=params
+            )
     except NotEnoughError as error:
         return TrainResult(name, as_of, "not enough data", f"not enough data: {error}")
     mark = fingerprint(name, as_of, data_versions)
@@ -122,6 +140,9 @@ def train(name: str, tables: Mapping[str, "DataFrame"], as_of: date, data_versio
         )
     if rival is not None and rival.version == version:
         decision = Decision(True, f"promoted: version {version} is the champion")
+    elif rival is not None and rival.as_of > as_of:
+        why = f"the champion was trained as of {rival.as_of}, so it may have seen what would be its test as of {as_of}"
+        decision = Decision(False, f"stays challenger: {why}")
     else:
         decision = decide(contract, fitted.metrics, fitted.baselines, rival_metrics, unfit)
     registry.settle(name, version, promoted=decision.promoted, why=decision.why)

@@ -149,7 +149,8 @@ def evaluate(model: xgb.Booster, window: pd.DataFrame) -> dict[str, float]:
 def horizon_days(visits: pd.DataFrame, params: Params) -> int:
     """H: the time within which `horizon_quantile` of the members come back on average, in whole weeks."""
     ordered = visits.drop_duplicates().sort_values(["member_id", "order_date"])
-    gaps = pd.to_datetime(ordered["order_date"]).groupby(ordered["member_id"]).diff().dt.days
+    day: Any = pd.to_datetime(ordered["order_date"])
+    gaps = day.groupby(ordered["member_id"]).diff().dt.days
     means = gaps.groupby(ordered["member_id"]).mean().dropna()
     if means.empty:
         raise NotEnoughError("churn: no member has come twice yet, so how soon they come back is not known")
@@ -271,13 +272,14 @@ def reasons(model: xgb.Booster, features: pd.DataFrame) -> list[list[str | None]
     """
     names = list(model.feature_names or [])
     data = features[names].astype(float)
+    values = data.to_numpy()
     shap = model.predict(xgb.DMatrix(data), pred_contribs=True)[:, :-1]
     order = np.argsort(-np.abs(shap), axis=1, kind="stable")[:, :REASONS]
 
     def told(row: int, column: int) -> str | None:
         if shap[row, column] == 0:
             return None
-        value = data.iat[row, column]
+        value = float(values[row, column])
         words = FEATURES.get(names[column], names[column].replace("_", " ") + " {:g}")
         text = words.format(value) if not np.isnan(value) else f"{names[column].replace('_', ' ')} not known"
         return f"{text}: {'raises' if shap[row, column] > 0 else 'lowers'} the risk"

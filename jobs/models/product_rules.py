@@ -2,7 +2,7 @@
 
 Three windows, one after the other, ending at `as_of`:
 
-- **mining**: rules are found here (all orders before the other two);
+- **mining**: rules are found here (all orders before the other two), less those that a simpler rule makes superfluous;
 - **holding**: a rule is kept only if it holds here too: its lift is surely above 1 (one-sided Wilson bound) and its
   confidence has not fallen below `keep_confidence` of what was mined;
 - **testing**: never looked at before. Of each basket one item is withheld, and the rules suggest `suggestions` items
@@ -42,6 +42,7 @@ class Params:
     z: float = 2.326  # one-sided 99 %
     suggestions: int = 5
     min_orders: int = 50  # in each window, or nothing can be said
+    max_tested: int = 20_000  # baskets; more would not make the measure surer
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,9 @@ class Rules:
         place = {item: i for i, item in enumerate(items)}
         scores = np.tile([self.popularity.get(i, 0.0) for i in items], (baskets.shape[0], 1))
         fires = sparse.csc_matrix(holds_all(baskets, self.rules["antecedent"], items))
-        for j, rule in enumerate(self.rules.itertuples()):
-            where = fires.indices[fires.indptr[j] : fires.indptr[j + 1]], place[rule.consequent]
-            scores[where] = np.maximum(scores[where], rule.confidence)
+        for j, (consequent, confidence) in enumerate(self.rules[["consequent", "confidence"]].to_numpy()):
+            where = fires.indices[fires.indptr[j] : fires.indptr[j + 1]], place[consequent]
+            scores[where] = np.maximum(scores[where], confidence)
         scores[baskets.nonzero()] = -1.0
         return scores
 
@@ -136,15 +137,15 @@ def fit(basket_items: DataFrame, *, as_of: date, params: Params = Params()) -> F
             f"product_rules: of {len(mined)} rules mined none holds on the {params.later_days} days after"
         )
     model = Rules(kept, popularity, params.suggestions)
-    window = withheld(rows["testing"])
-    metrics = evaluate(model, window) | {"rules_mined": float(len(mined)), "rules_kept": float(len(kept))}
+    tested = withheld(rows["testing"], params.max_tested)
+    metrics = evaluate(model, tested) | {"rules_mined": float(len(mined)), "rules_kept": float(len(kept))}
     return Fitted(
         model=model,
-        window=window,
+        window=tested,
         metrics=metrics,
-        baselines={"popularity": evaluate(Rules(kept.iloc[:0], popularity, params.suggestions), window)},
+        baselines={"popularity": evaluate(Rules(kept.iloc[:0], popularity, params.suggestions), tested)},
         params=asdict(params),
-        example=window[["items"]].head(5),
+        example=tested[["items"]].head(5),
         tables={"rules": kept},
     )
 
@@ -186,7 +187,7 @@ def mine(lines: pd.DataFrame, orders: int, params: Params) -> pd.DataFrame:
         columns=["antecedent", "consequent"],
     )
     rules = measure(rules, lines, orders)
-    return rules[rules["confidence"] >= params.min_confidence].reset_index(drop=True)
+    return rules[(rules["confidence"] >= params.min_confidence) & says_more(rules, params.z)].reset_index(drop=True)
 
 
 def measure(rules: pd.DataFrame, lines: pd.DataFrame, orders: int) -> pd.DataFrame:
@@ -237,6 +238,14 @@ def holds(rules: pd.DataFrame, z: float) -> pd.Series:
     return wilson_lower(rules["confidence"], rules["orders_with_antecedent"], z) > rules["popularity"]
 
 
+def says_more(rules: pd.DataFrame, z: float) -> pd.Series:
+    """Whether a rule is surely more confident than each that needs less: a bystander in the antecedent adds nothing."""
+    pairs = [(frozenset(a), c) for a, c in rules[["antecedent", "consequent"]].to_numpy()]
+    known = dict(zip(pairs, rules["confidence"], strict=True))
+    simpler = [max((known.get((a - {item}, c), 0.0) for item in a), default=0.0) for a, c in pairs]
+    return wilson_lower(rules["confidence"], rules["orders_with_antecedent"], z) > simpler
+
+
 def wilson_lower(share: pd.Series, n: pd.Series, z: float) -> pd.Series:
     """Lower end of Wilson's interval for a share seen in n trials; 0 for none."""
     centre = share + z * z / (2 * n)
@@ -267,10 +276,14 @@ def holds_all(baskets: sparse.csr_matrix, itemsets: Collection[Sequence[str]], i
     return held
 
 
-def withheld(lines: pd.DataFrame) -> pd.DataFrame:
-    """One row per basket of two items and more: `items`, and the one `withheld`, chosen by a hash of order and item."""
+def withheld(lines: pd.DataFrame, most: int) -> pd.DataFrame:
+    """One row per basket of two items and more: its `items`, less the one `withheld`.
+
+    Which one, and which baskets where there are more than `most`, is drawn by a hash: the same in every run.
+    """
     lines = lines.assign(draw=pd.util.hash_pandas_object(lines["order_id"] + "\x1f" + lines["item"], index=False))
     lines = lines.sort_values(["order_id", "draw"])
+    lines = lines[lines.groupby("order_id")["item"].transform("size") > 1]
+    lines = lines[lines.groupby("order_id")["draw"].transform("min").rank(method="dense") <= most]
     baskets = lines.groupby("order_id")["item"].agg(list)
-    baskets = baskets[baskets.map(len) > 1]
     return pd.DataFrame({"items": baskets.map(lambda b: sorted(b[1:])), "withheld": baskets.map(lambda b: b[0])})

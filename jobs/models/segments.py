@@ -131,7 +131,7 @@ def fit_members(members: pd.DataFrame, params: Params) -> Fitted:
     return Fitted(
         model=model,
         window=window,
-        metrics=scores | {"stability": float(chosen.loc[len(model.ids), "stability"])},
+        metrics=scores | {"stability": float(chosen["stability"][len(model.ids)])},
         baselines={"spend_tiers": {"silhouette": silhouette(window, spend_tiers(window, len(model.ids)))}},
         params={**asdict(params), "candidates": ", ".join(map(str, params.candidates)), "k": len(model.ids)},
         example=window[list(FEATURES)].head(5).astype(float),
@@ -182,7 +182,8 @@ def choose(training: pd.DataFrame, params: Params) -> tuple[Segments, pd.DataFra
         rows[k] = {"silhouette": float(silhouette_score(sample, whole)), "stability": stability}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("k")
     stable = table[table["stability"] >= params.min_stability]
-    k = int(stable["silhouette"].idxmax() if len(stable) else table["stability"].idxmax())
+    best = stable["silhouette"] if len(stable) else table["stability"]
+    k = int(best.index.to_numpy()[best.argmax()])
     # Largest first, so that ids of a first run mean something.
     fitted = kmeans(points, k, params)
     order = np.argsort(-np.bincount(fitted.labels_, minlength=k), kind="stable")

@@ -109,8 +109,8 @@ def fits(monkeypatch, small):
     return box
 
 
-def train(version: int) -> training.TrainResult:
-    return training.train("segments", {"customer_features": None}, DAY, {"gold.customer_features": version})  # type: ignore[dict-item]
+def train(version: int, as_of: date = DAY) -> training.TrainResult:
+    return training.train("segments", {"customer_features": None}, as_of, {"gold.customer_features": version})  # type: ignore[dict-item]
 
 
 def better(fitted: Fitted, silhouette: float) -> Fitted:
@@ -170,6 +170,12 @@ def test_the_story_of_a_model(registry, fits, small, monkeypatch):
     kept._client().delete_model_version_tag("segments", "3", "verdict")
     repeated = train(3)
     assert (repeated.verdict, repeated.version, kept.champion_version("segments")) == ("promoted", 3, 3)
+
+    # A backfill as of an earlier day takes nobody's place, however good.
+    fits["fitted"] = better(small, 1.0)
+    early = train(3, date(2017, 5, 31))
+    assert (early.verdict, early.champion) == ("challenger", 3)
+    assert "trained as of 2017-06-30" in early.text
 
     # Too little data is no crash, and the champion stays.
     fits["fitted"] = NotEnoughError("two members")
