@@ -18,13 +18,12 @@ def build(orders: DataFrame, order_lines: DataFrame, products: DataFrame, *, as_
     """Features of all members who ever bought, as of one day."""
     known = orders.where("member_id is not null").transform(keep_until, "order_date", as_of)
     year_lines = order_lines.transform(keep_until, "order_date", as_of).where(is_within(LONG, as_of))
-    spend = year_lines.transform(per_member_and_kind, products)
-    # One to at most one, three times: every part has one row per member.
+    spend = year_lines.transform(per_member_and_category, products).transform(share_spend)
+    # One to at most one, twice: every part has one row per member.
     return (
         known.transform(total_orders, as_of)
         .join(known.where(is_within(LONG, as_of)).transform(measure_gaps), on="member_id", how="left")
-        .join(spend.transform(share_departments), on="member_id", how="left")
-        .join(spend.transform(rank_categories), on="member_id", how="left")
+        .join(spend, on="member_id", how="left")
         .fillna(0, ["visit_day_count_365d", "category_count_365d"])
         .fillna(0.0, [*DEPARTMENT_SHARES, "private_label_share_365d", *TOP_SHARES])
         .withColumns({"as_of_date": F.lit(as_of), "recency_in_gaps": F.col("recency_days") / F.col("mean_gap_days")})
@@ -96,41 +95,40 @@ def measure_gaps(orders: DataFrame) -> DataFrame:
     )
 
 
-def per_member_and_kind(order_lines: DataFrame, products: DataFrame) -> DataFrame:
-    """Net amount by department, category and brand: small enough to be summed twice."""
+def per_member_and_category(order_lines: DataFrame, products: DataFrame) -> DataFrame:
+    """Net amount of a member by category, and how much of it was in each department and on the own label."""
     # Many lines to at most one product.
     kinds = products.select("product_id", "department", "category", "brand")
+    net = F.col("net_amount")
     return (
         order_lines.where("member_id is not null")
         .join(kinds, on="product_id", how="left")
-        .fillna(UNKNOWN, ["department", "category", "brand"])
-        .groupBy("member_id", "department", "category", "brand")
-        .agg(sum_money("net_amount", "net"))
+        .fillna(UNKNOWN, ["category"])
+        .groupBy("member_id", "category")
+        .agg(
+            sum_money(net, "net"),
+            *[
+                sum_money(F.when(F.col("department").isin(*names), net), share)
+                for share, names in DEPARTMENT_SHARES.items()
+            ],
+            sum_money(F.when(F.col("brand") == "Private", net), "private_label_share_365d"),
+        )
     )
 
 
-def share_departments(spend: DataFrame) -> DataFrame:
-    """How a member's spending spreads over departments, and how much goes to the own label."""
-    whole = F.sum("net")
-
-    def share_where(condition: Column) -> Column:
-        return share_of(F.coalesce(F.sum(F.when(condition, F.col("net"))), F.lit(0)), whole)
-
-    return spend.groupBy("member_id").agg(
-        *[share_where(F.col("department").isin(*names)).alias(name) for name, names in DEPARTMENT_SHARES.items()],
-        share_where(F.col("brand") == "Private").alias("private_label_share_365d"),
-    )
-
-
-def rank_categories(spend: DataFrame) -> DataFrame:
-    """The categories that a member spends most in."""
+def share_spend(spend: DataFrame) -> DataFrame:
+    """What a member spends most on, and how the spending spreads."""
     # Equal amounts are ranked by name, so that the top category is the same in every run.
     place = F.row_number().over(Window.partitionBy("member_id").orderBy(F.desc("net"), "category"))
-    ranked = spend.groupBy("member_id", "category").agg(F.sum("net").alias("net")).withColumn("place", place)
-    whole = F.sum("net")
-    return ranked.groupBy("member_id").agg(
-        F.count("*").alias("category_count_365d"),
-        F.max(F.when(F.col("place") == 1, F.col("category"))).alias("top_category_365d"),
-        share_of(F.sum(F.when(F.col("place") == 1, F.col("net"))), whole).alias("top_category_share_365d"),
-        share_of(F.sum(F.when(F.col("place") <= 3, F.col("net"))), whole).alias("top3_category_share_365d"),
+    whole, top = F.sum("net"), F.sum(F.when(F.col("place") == 1, F.col("net")))
+    return (
+        spend.withColumn("place", place)
+        .groupBy("member_id")
+        .agg(
+            F.count("*").alias("category_count_365d"),
+            F.max(F.when(F.col("place") == 1, F.col("category"))).alias("top_category_365d"),
+            share_of(top, whole).alias("top_category_share_365d"),
+            share_of(F.sum(F.when(F.col("place") <= 3, F.col("net"))), whole).alias("top3_category_share_365d"),
+            *[share_of(F.sum(share), whole).alias(share) for share in [*DEPARTMENT_SHARES, "private_label_share_365d"]],
+        )
     )
