@@ -2,7 +2,8 @@
 
 A challenger becomes champion only if it beats both the naive baseline and the present champion by the contract's
 metric, the champion judged anew on the very window that the challenger is judged on, and keeps the contract's
-thresholds. Training as of an earlier day than the champion's (a backfill) promotes nothing. The same data, code and parameters make no second version.
+thresholds. Training as of an earlier day than the champion's (a backfill) promotes nothing. The same data, code and
+parameters make no second version.
 """
 
 import fcntl
