@@ -444,7 +444,8 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         known = {"NotStarted": 1, "NotThereError": WAITING, "NotEnoughError": WAITING, "ModelContractError": 2}
-        if type(error).__name__ not in known:
+        code = next((known[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in known), None)
+        if code is None:
             raise
         err.print(f"[red]{error}[/]", highlight=False)
-        sys.exit(known[type(error).__name__])
+        sys.exit(code)
