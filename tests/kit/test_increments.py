@@ -15,8 +15,8 @@ from jobs.kit import lineage
 from jobs.kit.contracts import all_contracts
 from jobs.kit.run import run
 
-CUT = complete_journey.Cut(every=100, last=date(2017, 1, 20), stores=1, only_sold=True)
-AS_OFS = (date(2017, 1, 12), date(2017, 1, 20))
+CUT = complete_journey.Cut(every=100, last=date(2017, 2, 20), stores=1, only_sold=True)
+AS_OFS = (date(2017, 2, 13), date(2017, 2, 20))  # the first coupons were redeemed on the 12th
 # When something happened to be loaded is no content; nor is the run that did it.
 NO_CONTENT = {"_arrived_at", "run_id"}
 TABLES = [n for n in lineage.order() if n.split(".")[0] in ("bronze", "silver", "gold")]

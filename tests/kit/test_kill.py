@@ -20,7 +20,7 @@ from tests.kit.test_increments import CUT, TABLES, all_names, content
 
 SEED = int(os.environ.get("SEED", "1"))
 KILLS = int(os.environ.get("KILLS", "20"))
-AS_OF = "2017-01-20"
+AS_OF = "2017-02-20"
 LONGEST = 25.0  # seconds: past the time that a run of this data takes
 
 
