@@ -81,6 +81,23 @@ def order() -> tuple[str, ...]:
     return tuple(out)
 
 
+def code(node: str) -> tuple[Path, ...]:
+    """The module of a node and the modules of ours that it imports, directly or not; none for bronze."""
+    layer, name = full_name(node).split(".")
+    found: list[Path] = []
+    todo = [JOBS / layer / f"{name}.py"]
+    while todo:
+        path = todo.pop()
+        if path in found or not path.is_file():
+            continue
+        found.append(path)
+        for item in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(item, ast.ImportFrom) and (item.module or "").split(".")[0] == "jobs":
+                package = JOBS.parent.joinpath(*str(item.module).split("."))
+                todo += [package.with_suffix(".py"), *(package / f"{a.name}.py" for a in item.names)]
+    return tuple(sorted(found))
+
+
 def readers(node: str) -> tuple[str, ...]:
     """The nodes that read this one directly."""
     return tuple(n for n in order() if full_name(node) in inputs(n))

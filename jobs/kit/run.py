@@ -116,9 +116,9 @@ def _lock(table: str) -> Iterator[None]:
 
 
 def fingerprint(contract: Contract) -> str:
-    """Hash of what makes a table besides data: module, contract, expectations. A change means a full build."""
+    """Hash of what makes a table besides data: code, contract, expectations. A change means a full build."""
     files = [
-        contract.path.with_suffix(".py"),
+        *lineage.code(contract.name),
         contract.path,
         CHECKOUT / "expectations" / contract.layer / f"{contract.table}.yaml",
     ]
