@@ -10,7 +10,9 @@ begins, and features at a cutoff are `gold.customer_features.build` as of that d
 The model is not fitted again on the test: what was measured is what is registered.
 
 Features that grow with the age of the lake (orders in 365 days of a lake half a year old) are left out: at early
-cutoffs they mean something else than on the day of scoring.
+cutoffs they mean something else than on the day of scoring. What members buy is left out as well: mean PR-AUC over five
+months of the demo data was 0.634 with the departments' shares and without, and without them Spark never reads the order
+lines.
 """
 
 from collections.abc import Mapping
@@ -50,14 +52,6 @@ FEATURES: Mapping[str, str] = {
     "weekend_order_share_365d": "{:.0%} of orders at weekends",
     "discount_share_365d": "{:.0%} of the list price saved",
     "coupon_share_365d": "{:.1%} of the list price paid by coupons",
-    "top3_category_share_365d": "{:.0%} of spend in three categories",
-    "grocery_share_365d": "{:.0%} of spend on grocery",
-    "produce_share_365d": "{:.0%} of spend on produce",
-    "meat_share_365d": "{:.0%} of spend on meat",
-    "deli_share_365d": "{:.0%} of spend on deli",
-    "drug_share_365d": "{:.0%} of spend on drug and general goods",
-    "fuel_share_365d": "{:.0%} of spend on fuel",
-    "private_label_share_365d": "{:.0%} of spend on private label",
 }
 # What a retailer knows before any data: longer silence never lowers the risk, more visits and spend never raise it.
 MONOTONE: Mapping[str, int] = {
@@ -80,7 +74,7 @@ class Params:
     min_horizon_days: int = 14
     max_horizon_days: int = 56
     min_history_days: int = 56  # before the first cutoff, so that its features mean something
-    max_cutoffs: int = 6  # of training
+    max_cutoffs: int = 3  # of training; twice as many were no better on five months of the demo data
     min_cases: int = 10  # churned, and not churned, in each of training, validation and test
     learning_rate: float = 0.05
     max_depth: int = 2
