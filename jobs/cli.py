@@ -164,7 +164,7 @@ def list_(as_json: Json = False) -> None:
     from jobs.kit import lake
     from jobs.kit.contracts import load
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in lineage.order():
         if name.startswith("models."):
             rows.append({"table": name, "growth": "", "version": None, "grain": "a model (shoplake train)"})

@@ -20,7 +20,8 @@ os.environ.setdefault("SHOPLAKE_DRIVER_MEMORY", "2g")
 def spark() -> Iterator[SparkSession]:
     from jobs.kit import engine, session, settings
 
-    yield session.session()
+    yield (spark := session.session())
+    spark.stop()
     if not settings.settings().engine:
         engine.stop(settings.settings())
 

@@ -1,6 +1,7 @@
 """The Spark session: attaches to the engine, or starts it first. The only place that makes one."""
 
 from pyspark.sql import SparkSession
+from pyspark.sql.connect.client.retries import DefaultPolicy
 
 from jobs.kit.settings import settings
 
@@ -13,6 +14,8 @@ def session() -> SparkSession:
 
         url = engine.attach(settings())
     spark = SparkSession.builder.remote(url).getOrCreate()
+    # Spark's own policy tries for ten minutes to reach an engine that is gone, and again at the interpreter's exit.
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=6, max_backoff=2000)])
     for name, value in CONF.items():
         spark.conf.set(name, value)
     return spark

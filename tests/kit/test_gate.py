@@ -11,9 +11,8 @@ from jobs.kit.gate import Check
 
 
 def contract(**kw) -> Contract:
-    columns = tuple(
-        Column(n, t, "string", r, "") for n, t, r in (("id", "int", True), ("a", "int", False), ("b", "int", False), ("s", "string", False))
-    )  # fmt: skip
+    types = {"id": "int", "a": "int", "b": "int", "s": "string"}
+    columns = tuple(Column(n, t, "string", n == "id", "") for n, t in types.items())
     said = dict(
         name="silver.sample", version="1", grain="one row per id", owner="", purpose="", columns=columns, keys=("id",),
         partition=None, growth="snapshot", reach=(), source=None, drop=None, max_refused_share=0.05, path=Path("x"),

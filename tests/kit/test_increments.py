@@ -70,7 +70,7 @@ def check(lakes, tmp_path: Path, seed: int, steps: int) -> None:
         wanted = {t: content(t) for t in all_names()}
 
     dice = random.Random(seed)
-    # Every table's first file comes in the first step (a table that never got one cannot be read); the rest in any order.
+    # Every table's first file comes in the first step (a table without any cannot be read); the rest in any order.
     first = {p.parent: p for p in reversed(files)}.values()
     rest = [p for p in files if p not in set(first)]
     dice.shuffle(rest)
