@@ -41,12 +41,12 @@ def build({arguments}) -> DataFrame:
     return {first}
 '''
 
-_TEST = '''from jobs.{layer} import {name}
+_TEST = """from jobs.{layer} import {name}
 
 
 def test_todo(spark):
     raise AssertionError("TODO: rows in, rows out; the null, the duplicate and the late row")
-'''
+"""
 
 
 def new(kind: str, name: str, inputs: list[str], system: str | None) -> list[Path]:
