@@ -1,6 +1,7 @@
 """Data Docs: Great Expectations' pages of every table's last gate, made from the saved results."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.kit import gate
@@ -9,7 +10,7 @@ from jobs.kit.settings import settings
 
 def build() -> Path:
     """Write one page per table and an index; returns the folder. Seconds, mostly Great Expectations' import."""
-    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult, RunIdentifier
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.render.renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
@@ -40,11 +41,14 @@ def build() -> Path:
                 "success_percent": 100.0 * done / max(len(results), 1),
             },
             meta={
-                "run_id": {"run_name": said["meta"]["run_id"], "run_time": "1970-01-01T00:00:00+00:00"},
                 **said["meta"],
+                "run_id": RunIdentifier(
+                    run_name=said["meta"]["run_id"], run_time=datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                ),
             },
         )
         page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(whole))
+        page = page.replace("</head>", f"<style>{_OFFLINE}</style></head>")
         (folder / f"{said['suite_name']}.html").write_text(page, encoding="utf-8")
         index.append((said, done, len(results)))
     (folder / "index.html").write_text(_index(index), encoding="utf-8")
@@ -67,6 +71,12 @@ def _index(rows: list[tuple[dict, int, int]]) -> str:
     return _PAGE.replace("{rows}", "".join(lines))
 
 
+# Great Expectations' pages take their style from the web; without it they are to be readable too.
+_OFFLINE = """
+  body {font: 15px sans-serif; margin: 1.5em}
+  table {border-collapse: collapse} td, th {border: 1px solid #ddd; padding: .3em .8em; text-align: left}
+  footer, .newsletter, .alert-dismissible, img {display: none !important}
+"""
 _PAGE = """<!doctype html><meta charset=utf-8><title>Shoplake: Data Docs</title>
 <style>
   body {font: 16px sans-serif; margin: 2em; max-width: 60em}
