@@ -6,10 +6,9 @@ nothing new, and an interrupted one goes on: every step asks first what is left 
 """
 
 import json
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from rich.console import Console
 from jobs.demo import complete_journey, show
 from jobs.demo.airflow import Airflow, AirflowError, Task
 from jobs.demo.show import OK, Board, Layer, Model, Page
-from jobs.kit import lineage
+from jobs.kit import lineage, process
 from jobs.kit.process import NotStarted
 from jobs.kit.settings import Settings, settings
 
@@ -80,7 +79,7 @@ class Flow:
         from jobs.kit import services
 
         said: list[complete_journey.Written] = []
-        dressing = _Aside(lambda: said.append(complete_journey.write(self.conf.drop, self.data)))
+        dressing = process.Background(lambda: said.append(complete_journey.write(self.conf.drop, self.data)))
         wanted = services.COMPONENTS if self.use_airflow else WITHOUT_AIRFLOW
         with self._status("starting the services, dressing the data"):
             self.services = services.up(self.conf, wanted, say=self.board.say)
@@ -352,28 +351,6 @@ class _Watch:
                 self.board.set(node, "running", since=task.started)
             case _ if not self.board.lines[node].is_done:  # a next run that has not begun hides not what the last did
                 self.board.set(node, "waiting")
-
-
-class _Aside:
-    """Work in a thread beside, which does not hold up Ctrl-C; its error comes out at `join`."""
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:
-            self._error = error
-
-    def join(self) -> None:
-        while self._thread.is_alive():
-            self._thread.join(0.2)
-        if self._error:
-            raise self._error
 
 
 def _ops_runs(since: datetime | None = None) -> list[dict[str, Any]]:

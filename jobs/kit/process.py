@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -170,3 +171,26 @@ def last_error(log: Path) -> str:
     signs = ("ERROR", "FATAL", "Error:", "Exception", "error:", "Caused by")
     reasons = [line for line in lines if any(sign in line for sign in signs) and not line.startswith("\tat ")]
     return (reasons or lines or ["it said nothing"])[-1].strip()[:300]
+
+
+class Background:
+    """A call in a thread that does not hold up the end of the program (Ctrl-C), with its error kept for `join`."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._error: BaseException | None = None
+        self._call = call
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        """Wait for the end of the call; raises what it raised."""
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+        if self._error:
+            raise self._error

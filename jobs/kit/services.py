@@ -19,7 +19,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -60,7 +59,7 @@ def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = pr
     wanted = _with_needs(components)
     with _alone(settings, say):
         begun = time.monotonic()
-        engine_start = _Background(lambda: engine.start(settings)) if "engine" in wanted else None
+        engine_start = process.Background(lambda: engine.start(settings)) if "engine" in wanted else None
         if "postgres" in wanted:
             _Postgres(settings, say).up()
             say(f"PostgreSQL is up ({time.monotonic() - begun:.0f} s)")
@@ -487,25 +486,3 @@ def _alone(settings: Settings, say: Say) -> Iterator[None]:
             say("Another terminal is starting or stopping the services: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-class _Background:
-    """A call in a thread that does not hold up the end of the program (Ctrl-C), with its error kept for `join`."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self._error: BaseException | None = None
-        self._call = call
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._call()
-        except BaseException as error:
-            self._error = error
-
-    def join(self) -> None:
-        while self._thread.is_alive():
-            self._thread.join(0.2)
-        if self._error:
-            raise self._error
