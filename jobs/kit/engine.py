@@ -4,8 +4,6 @@ One JVM, because two that write the same Delta table on a local disk can lose ea
 that attaches needs no start of its own. Both doors are on loopback and want a secret made at the first start.
 """
 
-import contextlib
-import fcntl
 import importlib.metadata
 import importlib.util
 import json
@@ -14,7 +12,6 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +71,7 @@ def status(settings: Settings) -> EngineInfo | None:
 
 def start(settings: Settings, *, warm: bool = True) -> EngineInfo:
     """Start the engine, or return the one that runs. Safe for any number of callers at once."""
-    with _alone(settings):
+    with process.alone(settings.home, "engine"):
         if engine := status(settings):
             return engine
         engine = _recorded(settings)
@@ -93,7 +90,7 @@ def start(settings: Settings, *, warm: bool = True) -> EngineInfo:
 
 def stop(settings: Settings) -> bool:
     """Stop the engine and tell whether there was one."""
-    with _alone(settings):
+    with process.alone(settings.home, "engine"):
         engine = _recorded(settings)
         stopped = bool(engine and process.stop(engine.handle)) or _stop_strays(settings)
         (_home(settings) / "state.json").unlink(missing_ok=True)
@@ -239,14 +236,6 @@ def _stop_strays(settings: Settings) -> bool:
         if MAIN in words and _mark(settings) in words:
             strays.append(Handle(candidate.pid, candidate.info["create_time"]))
     return bool(process.stop(*strays))
-
-
-@contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    _home(settings).mkdir(parents=True, exist_ok=True)
-    with (_home(settings) / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 # --- warm-up ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Long-lived processes that we start: secrets, ports, logs, and stopping only what is ours."""
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,17 @@ class Background:
             self._thread.join(0.2)
         if self._error:
             raise self._error
+
+
+@contextlib.contextmanager
+def alone(home: Path, name: str, say_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the name on this machine: one run of a table, one start of the services at a time; a second waits."""
+    folder = home / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say_waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -7,14 +7,11 @@ Because `build` restricted to a scope equals the whole build restricted to it, a
 in the same content as one full build: tests/kit/test_increments.py holds that for every table.
 """
 
-import fcntl
 import hashlib
 import importlib
 import json
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import reduce
@@ -24,7 +21,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.kit import gate, lake, lineage, quarantine
+from jobs.kit import gate, lake, lineage, process, quarantine
 from jobs.kit.contracts import Contract, load
 from jobs.kit.scope import Scope
 from jobs.kit.settings import CHECKOUT, settings
@@ -75,7 +72,7 @@ def run(name: str, as_of: date, *, full: bool = False) -> list[Result]:
     node = lineage.full_name(name)
     if node.startswith("models."):
         raise ValueError(f"{node} is a model: shoplake train {node}")
-    with _lock(node):
+    with process.alone(settings().home, node):
         if node.startswith("bronze."):
             from jobs.kit import bronze
 
@@ -103,16 +100,6 @@ def record(results: list[Result]) -> None:
         for r in results
     ]
     lake.append_ops("runs", rows, RUNS)
-
-
-@contextmanager
-def _lock(table: str) -> Iterator[None]:
-    """One run of a table at a time on this machine; a second waits."""
-    folder = settings().home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{table}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def fingerprint(contract: Contract) -> str:

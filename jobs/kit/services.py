@@ -6,8 +6,6 @@ another process since is never mistaken for ours.
 """
 
 import base64
-import contextlib
-import fcntl
 import hashlib
 import http.client
 import importlib.metadata
@@ -22,7 +20,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -475,14 +474,7 @@ def _wait_http(record: _Record, path: str, title: str, good: Callable[[bytes], b
     process.wait_until(ready, record.handle, title, record.service.log, 180)
 
 
-@contextlib.contextmanager
-def _alone(settings: Settings, say: Say) -> Iterator[None]:
+def _alone(settings: Settings, say: Say) -> AbstractContextManager[None]:
     """One `up` or `down` at a time."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / "services.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("Another terminal is starting or stopping the services: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    waiting = "Another terminal is starting or stopping the services: waiting for it"
+    return process.alone(settings.home, "services", lambda: say(waiting))

@@ -6,7 +6,6 @@ thresholds. Training as of an earlier day than the champion's (a backfill) promo
 parameters make no second version.
 """
 
-import fcntl
 import hashlib
 import importlib
 import inspect
@@ -14,8 +13,7 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from jobs.kit import lineage, registry
+from jobs.kit import lineage, process, registry
 from jobs.kit.settings import settings
 from jobs.models import contract as contracts
 from jobs.models.base import NotEnoughError
@@ -74,7 +72,7 @@ def run(name: str, as_of: date) -> TrainResult:
             raise lake.NotThereError(f"{node} needs {table}, which was never published: shoplake run {table}")
         versions[table] = found
     name = node.split(".")[1]
-    with _alone(node):
+    with process.alone(settings().home, node):
         if known := _known(name, as_of, versions):
             return known
 
@@ -230,13 +228,3 @@ def _aligned(module: ModuleType, fitted: Any, previous: Any) -> Any:
     from dataclasses import replace
 
     return replace(fitted, model=module.align(fitted.model, previous))
-
-
-@contextmanager
-def _alone(node: str) -> Iterator[None]:
-    """One training of a model at a time on this machine; a second waits, and then finds it done."""
-    folder = settings().home / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{node}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
