@@ -91,7 +91,6 @@ class Flow:
             self.airflow = Airflow(page.address, *page.login.split(" / "))
             with self._status("Airflow reads the DAGs"):
                 self.airflow.wait_for([*self._ingest(), *DAGS])
-            self.airflow.unpause("refine")
 
     def _ingest(self) -> list[str]:
         return [f"ingest_{source}" for source in lineage.sources()]
@@ -125,18 +124,26 @@ class Flow:
         watch = _Watch(self.airflow, self.board, began)
         for dag in self._ingest():
             self.airflow.start(dag, as_of=self.as_of.isoformat())
+        # The last arrival wakes a DAG for all that arrived while it was paused; let run from the start, the first
+        # arrival would wake it for itself, and the others once more.
+        watch.until_last("bronze")
+        self.airflow.unpause("refine")
         watch.until_quiet()
+        for dag in DAGS:
+            if watch.failed:
+                return self._explain(watch)
+            # What an earlier demo left undone, nobody wakes: start it.
+            missed = dag == "refine" and watch.published("bronze.") and dag not in watch.dags
+            due = dag == "train" and watch.published("gold.")
+            if missed or due or not self.airflow.last_run_succeeded(dag):
+                self.airflow.start(dag, as_of=self.as_of.isoformat())
+                if dag == "train":
+                    watch.until_last("models")
+                    self.airflow.unpause("score")
+                watch.until_quiet()
         if watch.failed:
             return self._explain(watch)
-        # What was published has woken `refine`. What an earlier demo left undone, nobody wakes: start it. `score` would
-        # have found no champion so far; from now on new champions and news in gold wake it.
         self.airflow.unpause("score")
-        for dag in DAGS:
-            if (dag == "train" and watch.published("gold.")) or not self.airflow.last_run_succeeded(dag):
-                self.airflow.start(dag, as_of=self.as_of.isoformat())
-                watch.until_quiet()
-                if watch.failed:
-                    return self._explain(watch)
         for node, line in self.board.lines.items():
             if not line.is_done:
                 self.board.set(node, "nothing new")
@@ -290,12 +297,17 @@ class _Watch:
     def __init__(self, airflow: Airflow, board: Board, began: datetime) -> None:
         self.airflow, self.board, self.began = airflow, board, began
         self.failed: dict[str, Task] = {}
+        self.dags: set[str] = set()  # of which tasks were seen
         self._asked = began
 
-    def until_quiet(self) -> None:
+    def until_last(self, layer: str) -> None:
+        """Return when all tables of a layer are done but one, or when nothing happens any more."""
+        self.until_quiet(lambda: sum(not x.is_done for n, x in self.board.lines.items() if n.startswith(layer)) <= 1)
+
+    def until_quiet(self, or_else: Callable[[], bool] = lambda: False) -> None:
         """Return when no run is on and no event waits, twice in a row: between an event and its run lies a moment."""
         quiet, unwell, looks = 0, 0, 0
-        while quiet < 2:
+        while quiet < 2 and not or_else():
             looks += 1
             if looks % HEALTH_EVERY == 0:
                 unwell = 0 if self.airflow.is_healthy() else unwell + 1
@@ -319,6 +331,7 @@ class _Watch:
         changed = {t.node: t for t in self.airflow.tasks(updated_at_gte=since)}  # of two runs, the later one
         self._asked = asked
         done = {r["table"]: r for r in _ops_runs(self.began)} if changed else {}
+        self.dags |= {task.dag for task in changed.values()}
         for node, task in changed.items():
             self.failed.pop(node, None)
             if task.state == "failed":
