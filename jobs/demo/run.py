@@ -8,7 +8,7 @@ nothing new, and an interrupted one goes on: every step asks first what is left 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -315,7 +315,7 @@ class _Watch:
                 raise AirflowError("Airflow's scheduler has stopped moving.")
             quiet = 0 if self.airflow.is_busy(("refine", "score")) else quiet + 1
             self._look()
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS / 4 if quiet else POLL_SECONDS)
         for node, line in self.board.lines.items():
             if line.note == NOT_THERE:  # and nobody is on the way to bring it
                 self.board.set(node, "not run", note=NOT_THERE)

@@ -103,7 +103,7 @@ def publish(
         _merge(spark, ready, contract, touched, batch, said)
     else:
         writer = (
-            _sorted(ready, contract, rows)
+            _arranged(ready, contract, rows)
             .write.format("delta")
             .option("txnAppId", batch)
             .option("txnVersion", 1)
@@ -179,15 +179,13 @@ def _commented(frame: DataFrame, contract: Contract) -> DataFrame:
     return frame
 
 
-def _sorted(frame: DataFrame, contract: Contract, rows: int) -> DataFrame:
-    """Few files, each a narrow range of the scope column."""
+def _arranged(frame: DataFrame, contract: Contract, rows: int) -> DataFrame:
+    """Few files; of several, each a narrow range of the scope column. In a single file order would prune nothing."""
     files = max(1, -(-rows // ROWS_PER_FILE))
-    by = contract.partition or (contract.keys[0] if contract.keys else None)
     if files == 1:
-        frame = frame.coalesce(1)
-    elif by:
-        frame = frame.repartitionByRange(files, by)
-    return frame.sortWithinPartitions(by) if by else frame
+        return frame.coalesce(1)
+    by = contract.partition or (contract.keys[0] if contract.keys else None)
+    return frame.repartitionByRange(files, by).sortWithinPartitions(by) if by else frame
 
 
 def register(spark: SparkSession, table: str) -> None:
