@@ -10,6 +10,8 @@ UNKNOWN = "UNKNOWN"
 
 # Which of two versions of one fact is newer is decided by the data alone, never by the order in which runs happened.
 PRECEDENCE = ("_file_date", "_arrived_at", "_file_id", "_row_number")
+# Where a row came from: a build that makes one row of one passes it on, so that a refused row can be found in its file.
+ORIGIN = ("_source_file", "_row_number")
 
 
 def keep_newest(rows: DataFrame, *keys: str) -> DataFrame:

@@ -5,8 +5,8 @@ one commit that carries a **stamp** in `userMetadata`: what was published, from 
 stamp is read back through delta-rs in milliseconds, without Spark.
 
 Tables are not split into a folder per day: a retailer's day is a few hundred kilobytes, and a thousand tiny files cost
-more than they prune. Files are sorted by the scope column instead, so that Delta's file statistics prune as well
-(docs/decisions/0104-no-daily-folders.md).
+more than they prune. Large tables are split into files by the scope column, so that Delta's file statistics prune as
+well (docs/decisions/0104-no-daily-folders.md).
 """
 
 import json
@@ -95,7 +95,9 @@ def publish(
     replaced (MERGE). `append`: nothing is replaced. None of them: the whole table is.
     """
     path = settings().path(contract.name)
-    names = [c.name for c in contract.columns] + [n for n in frame.columns if n.startswith("_")]
+    names = [c.name for c in contract.columns]
+    if contract.layer == "bronze":  # of other layers only the quarantine says where a row came from
+        names += [n for n in frame.columns if n.startswith("_")]
     ready = _commented(frame.select(*names), contract)
     batch = f"{contract.name}:{said['batch']}"
     before = version(contract.name)

@@ -71,7 +71,7 @@ def _scope_of(contract: Contract) -> Column:
 
 
 def _rows(refused: DataFrame, contract: Contract, run_id: str, scope: Scope) -> DataFrame:
-    data = [c for c in refused.columns if c != RULES]
+    data = [c for c in refused.columns if not c.startswith("_")]
     has = set(refused.columns)
     named = _scope_of(contract) if contract.scope_keys else F.lit(EVERYTHING)
     return refused.select(
@@ -120,8 +120,9 @@ def show(table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     if "row" in row:
         return row
-    content = {k: v for k, v in row.items() if k not in (RULES, "_run_id")}
-    return {"rules": row[RULES], "source_file": None, "row_number": None, "row": json.dumps(content, default=str)}
+    content = {k: v for k, v in row.items() if not k.startswith("_")}
+    origin = {"source_file": row.get("_source_file"), "row_number": row.get("_row_number")}
+    return {"rules": row[RULES], **origin, "row": json.dumps(content, default=str)}
 
 
 def summary() -> list[tuple[str, str, int]]:

@@ -11,7 +11,7 @@ A line sent again replaces the one it repeats: the newest file wins. Lines of pr
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.verbs import MONEY, as_typed, clean, keep_newest
+from jobs.verbs import MONEY, ORIGIN, as_typed, clean, keep_newest
 
 
 def build(pos_lines: DataFrame) -> DataFrame:
@@ -72,4 +72,5 @@ def with_amounts(lines: DataFrame) -> DataFrame:
         retail.cast(MONEY).alias("retail_discount_amount"),
         coupon.cast(MONEY).alias("coupon_discount_amount"),
         match.cast(MONEY).alias("coupon_match_amount"),
+        *ORIGIN,
     )

@@ -2,12 +2,13 @@
 
 from pyspark.sql import DataFrame
 
-from jobs.verbs import clean, keep_newest
+from jobs.verbs import ORIGIN, clean, keep_newest
 
 
 def build(product_master: DataFrame) -> DataFrame:
     """The newest dump of each product wins."""
-    return product_master.transform(with_clean_text).transform(keep_newest, "product_id").select("product_id", *TEXTS)
+    newest = product_master.transform(with_clean_text).transform(keep_newest, "product_id")
+    return newest.select("product_id", *TEXTS, *ORIGIN)
 
 
 TEXTS = ("manufacturer_id", "department", "brand", "category", "product_type", "package_size")

@@ -122,6 +122,15 @@ def test_too_many_refused_rows_and_critical_rules_publish_nothing(monkeypatch, f
     assert {r["id"] for r in verdict.refused.collect()} == {3, 6}
 
 
+def test_keys_with_equal_hashes_are_looked_at_closely(monkeypatch, spark, frame):
+    check = Check("expect_compound_columns_to_be_unique", {"column_list": ["a", "b"]}, "critical", "")
+    crossed = spark.createDataFrame([(1, None, 5, "x"), (2, 5, None, "x"), (3, 5, 5, "x")], frame.schema)
+    assert gate._distinct_hashes(crossed, check) == 2, "Spark's hash passes over nulls: the case is what it says"
+    assert judged(monkeypatch, crossed, [check]).passed
+    doubled = crossed.unionByName(crossed.where("id = 3"))
+    assert judged(monkeypatch, doubled, [check]).failures == {"be_unique(a,b)": 2}
+
+
 def test_a_row_condition_limits_what_is_judged(monkeypatch, frame):
     check = Check(
         "expect_column_values_to_be_between",

@@ -1,8 +1,11 @@
-"""`kill -9` of a run or of the engine, at random moments: run again, and the lake holds what an undisturbed one holds.
+"""`kill -9` at random moments, then the same command again: the lake holds what an undisturbed one holds.
+
+Killed are, by hand, a run or the engine; under Airflow a task, the engine, the scheduler or the demo itself.
 
 `make kill SEED=7 KILLS=20` repeats it. New files come before each kill, so that there is always work to interrupt.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -12,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.demo import complete_journey
@@ -50,13 +54,70 @@ def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, la
     deliver(source, whole, files)
     assert start(whole, tmp_path / "home").wait(1200) == 0
     subprocess.run([command(), "down"], env=environment(whole, tmp_path / "home"), check=True)
-    with lakes(killed):
+    assert_same(lakes, killed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(5400)
+def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(tmp_path, lakes):
+    home, whole = tmp_path / "home", tmp_path / "whole"
+    env = environment(home, home)  # where the demo has its lake and drop
+    dice = random.Random(SEED)
+    try:
+        for i in range(max(KILLS // 4, 1)):
+            demo = start_demo(env)
+            moment, victim = dice.uniform(50, 120), dice.choice(["task", "engine", "airflow-scheduler", "demo"])
+            try:
+                demo.wait(moment)
+            except subprocess.TimeoutExpired:
+                for pid in pids(victim, demo, home):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(5)  # what is left meets the loss before the demo is ended too
+            print(f"Airflow, kill {i + 1} of {max(KILLS // 4, 1)}: {victim} after {moment:.1f} s")
+            if demo.poll() is None:
+                os.killpg(demo.pid, signal.SIGKILL)
+            demo.wait()
+        assert start_demo(env).wait(1800) == 0
+        shutil.copytree(home / "drop", whole / "drop")
+        run = [command(), "run", *TABLES, "--as-of", str(complete_journey.CUTS["tiny"].last)]
+        subprocess.run(run, env=environment(whole, home), check=True, stdout=subprocess.DEVNULL)
+    finally:
+        subprocess.run([command(), "down"], env=env, check=True)
+    assert_same(lakes, home, whole)
+
+
+def assert_same(lakes, folder: Path, whole: Path) -> None:
+    with lakes(folder):
         found = {t: content(t) for t in all_names()}
     with lakes(whole):
         wanted = {t: content(t) for t in all_names()}
     for table in wanted:
         assert found[table] == wanted[table], f"{table} differs (SEED={SEED})"
     assert wanted["gold.sales_daily"]
+
+
+def start_demo(env: dict[str, str]) -> subprocess.Popen:
+    words = [command(), "demo", "--data", "tiny"]
+    return subprocess.Popen(words, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+
+
+def pids(victim: str, demo: subprocess.Popen, home: Path) -> list[int]:
+    """Who is meant; nobody if there is no such process at this moment."""
+    from jobs.kit import services
+
+    if victim == "demo":
+        return [demo.pid]
+    if victim == "task":
+        return [p.pid for p in psutil.process_iter(["cmdline"]) if is_task(p.info["cmdline"] or [], p, home)][:1]
+    return [s.pid for s in services.status(Settings(home=home)) if s.name == victim]
+
+
+def is_task(words: list[str], process: psutil.Process, home: Path) -> bool:
+    try:
+        return command() in words and "run" in words and process.environ().get("SHOPLAKE_HOME") == str(home)
+    except psutil.Error:
+        return False
 
 
 def deliver(source: Path, folder: Path, files: list[Path]) -> None:

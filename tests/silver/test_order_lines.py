@@ -34,3 +34,8 @@ def test_what_does_not_parse_becomes_null_for_the_gate_to_name(spark):
         (0, True, False), (1, False, True), (2, False, False),
     ]  # fmt: skip
     assert len(gate.judge(built, load("silver.order_lines")).failures) >= 3
+
+
+def test_a_refused_line_says_where_it_came_from(spark):
+    refused = gate.judge(lines(spark, {"quantity": "-1"}), load("silver.order_lines")).refused
+    assert rows_of(refused, "_source_file", "_row_number") == [("file.csv", 1)]
