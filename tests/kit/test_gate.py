@@ -128,7 +128,7 @@ def test_keys_with_equal_hashes_are_looked_at_closely(monkeypatch, spark, frame)
     assert gate._distinct_hashes(crossed, check) == 2, "Spark's hash passes over nulls: the case is what it says"
     assert judged(monkeypatch, crossed, [check]).passed
     doubled = crossed.unionByName(crossed.where("id = 3"))
-    assert judged(monkeypatch, doubled, [check]).failures == {"be_unique(a,b)": 2}
+    assert judged(monkeypatch, doubled, [check]).failures == {"compound_columns_to_be_unique(a, b)": 2}
 
 
 def test_a_row_condition_limits_what_is_judged(monkeypatch, frame):
