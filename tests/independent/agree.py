@@ -53,7 +53,9 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="the slice: every n-th household (4 for the default demo)")
     parser.add_argument("--as-of", type=date.fromisoformat, default=date(2017, 12, 31))
     parser.add_argument("--last", type=date.fromisoformat, default=date(2017, 12, 31), help="last day of the slice")
-    parser.add_argument("--stores", nargs="*", help="stores whose placements the slice has (367 in the default demo)")
+    parser.add_argument(
+        "--stores", nargs="*", help="stores whose placements the slice has (367 406 in the default demo)"
+    )
     said = parser.parse_args()
     con = expected.connect(said.every, said.last)
     differs = False
