@@ -29,7 +29,7 @@ test: install ## Run the tests
 test-all: install ## Run the tests, slow ones (kills, benchmarks, soaks) included
 	@$(LAKE)/pytest -m ''
 
-kill: install ## Kill runs and the engine at random moments; SEED=7 KILLS=20
+kill: install ## Kill runs, the engine and Airflow at random moments; SEED=7 KILLS=20
 	@SEED=$(or $(SEED),1) KILLS=$(or $(KILLS),20) $(LAKE)/pytest -m slow -s tests/kit/test_kill.py
 
 check: install ## Lint, format, types, import rules, contracts

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs.kit import lineage
 from jobs.kit.contracts import load
+from jobs.verbs import ORIGIN
 
 # What the kit adds to every bronze row.
 ARRIVAL = {
@@ -57,9 +58,12 @@ def rows_of(frame: DataFrame, *columns: str) -> list[tuple]:
 
 
 def differences(frame: DataFrame, table: str, wanted: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Rows that only the frame or only the wanted rows of a table have; columns and types must be equal."""
+    """Rows that only the frame or only the wanted rows of a table have; columns and types must be equal.
+
+    Beside them a frame may have ORIGIN, which is not published.
+    """
     types = {c.name: c.type for c in load(lineage.full_name(table)).columns}
-    assert {f.name: f.dataType.simpleString() for f in frame.schema if not f.name.startswith("_")} == types
+    assert {f.name: f.dataType.simpleString() for f in frame.schema if f.name not in ORIGIN} == types
     # A client may show an instant in its own time zone: compare instants as numbers.
     plain = [F.unix_micros(n).alias(n) if type_ == "timestamp" else F.col(n) for n, type_ in types.items()]
     built = Counter(rows_of(frame.select(*plain), *types))

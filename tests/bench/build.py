@@ -18,7 +18,7 @@ def main() -> None:
     said = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     said.add_argument("--rounds", type=int, default=2)
     said.add_argument("--data", default="slice", choices=("slice", "tiny", "full"))
-    said.add_argument("--tables", nargs="*", default=[], help="build these only (their inputs first)")
+    said.add_argument("--tables", nargs="*", default=[], help="build these only; name their inputs too")
     args = said.parse_args()
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as home:
         os.environ["SHOPLAKE_HOME"] = home

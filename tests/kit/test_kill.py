@@ -62,9 +62,9 @@ def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, la
 def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(tmp_path, lakes):
     home, whole = tmp_path / "home", tmp_path / "whole"
     env = environment(home, home)  # where the demo has its lake and drop
-    dice = random.Random(SEED)
+    dice, kills = random.Random(SEED), max(KILLS // 4, 1)
     try:
-        for i in range(max(KILLS // 4, 1)):
+        for i in range(kills):
             demo = start_demo(env)
             moment, victim = dice.uniform(50, 120), dice.choice(["task", "engine", "airflow-scheduler", "demo"])
             try:
@@ -74,7 +74,7 @@ def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(tmp_path, l
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 time.sleep(5)  # what is left meets the loss before the demo is ended too
-            print(f"Airflow, kill {i + 1} of {max(KILLS // 4, 1)}: {victim} after {moment:.1f} s")
+            print(f"Airflow, kill {i + 1} of {kills}: {victim} after {moment:.1f} s")
             if demo.poll() is None:
                 os.killpg(demo.pid, signal.SIGKILL)
             demo.wait()
