@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from jobs.kit import lineage
@@ -233,11 +234,13 @@ def quarantine_show(
         out.print(summary if summary.row_count else "Nothing is in quarantine.")
         return
     name = lineage.full_name(table)
-    shown = Table("rules", "source file", "row", "content")
     total, rows = quarantine.show(name, limit)
     for r in rows:
-        shown.add_row(", ".join(r["rules"]), str(r["source_file"] or ""), str(r["row_number"] or ""), r["row"])
-    out.print(shown if total else f"Nothing of {name} is in quarantine.")
+        where = ":".join(str(r[k]) for k in ("source_file", "row_number") if r[k] is not None)
+        out.print(f"[bold]{escape(', '.join(r['rules']))}[/]  {escape(where)}", highlight=False, soft_wrap=True)
+        out.print(f"    {escape(r['row'] or '')}", highlight=False, soft_wrap=True)
+    if not total:
+        out.print(f"Nothing of {name} is in quarantine.")
     if total > limit:
         out.print(f"… {total - limit:,} more: --limit {total}")
 

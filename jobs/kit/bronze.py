@@ -165,7 +165,7 @@ class _Load:
         readable = [f for f, v in checked if v.accepted]
         spark = session()
         if not readable:
-            return self._finish(spark, refused, None, None, None)
+            return self._finish(spark, refused, None, None, None, {})
         rows = arrivals.rows(spark, readable, self.contract).persist()
         try:
             return self._load(spark, rows, readable, refused)
@@ -173,15 +173,15 @@ class _Load:
             rows.unpersist()
 
     def _load(self, spark: SparkSession, rows: DataFrame, files: list[LandedFile], refused: list[_Account]) -> Result:
-        counts = {
-            r["_file_id"]: (r["n"], r["bad"])
-            for r in rows.groupBy("_file_id")
-            .agg(F.count(F.lit(1)).alias("n"), F.count_if(F.col("_rule").isNotNull()).alias("bad"))
-            .collect()
-        }
+        read, bad_rows, row_rules = Counter[str](), Counter[str](), Counter[str]()
+        for file_id, rule, count in rows.groupBy("_file_id", "_rule").count().collect():
+            read[file_id] += count
+            if rule is not None:
+                bad_rows[file_id] += count
+                row_rules[rule] += count
         loaded = []
         for file in files:
-            n, bad = counts.get(file.file_id, (0, 0))
+            n, bad = read[file.file_id], bad_rows[file.file_id]
             if bad > self.contract.max_refused_share * n:
                 detail = f"{bad} of {n} rows refused, the contract allows {self.contract.max_refused_share:.1%}"
                 refused.append(_Account(file, "refused", "file:too_many_refused_rows", detail, n))
@@ -194,7 +194,7 @@ class _Load:
             by_file = {r["_file_id"]: r["count"] for r in verdict.refused.groupBy("_file_id").count().collect()}
             for account in loaded:
                 account.rows_accepted -= by_file.get(account.file.file_id, 0)
-        return self._finish(spark, refused, loaded, verdict, rows)
+        return self._finish(spark, refused, loaded, verdict, rows, dict(row_rules))
 
     def _finish(
         self,
@@ -203,6 +203,7 @@ class _Load:
         loaded: list[_Account] | None,
         verdict: gate.Verdict | None,
         rows: DataFrame | None,
+        row_rules: dict[str, int],
     ) -> Result:
         rules = Counter(a.rule for a in refused if a.rule)
         every = [*refused, *(loaded or [])]
@@ -222,10 +223,12 @@ class _Load:
                     result, verdict="refused", rows_out=0, rows_refused=n_in, note=where,
                     rules={**result.rules, **verdict.failures},
                 )  # fmt: skip
-        row_rules = self._quarantine(spark, every, verdict, rows)
-        result = replace(result, rules={**result.rules, **row_rules})
+        self._quarantine(spark, every, verdict, rows if row_rules else None)
+        judged = verdict.refused_by_rule if verdict else {}
+        result = replace(result, rules={**result.rules, **row_rules, **judged})
         if loaded and verdict is not None:
             version = self._publish(spark, verdict, loaded)
+            quarantine.forget_candidate(self.contract)
             result = replace(result, version=version)
         _record(every, self.run_id)
         return result
@@ -258,24 +261,23 @@ class _Load:
         every: list[_Account],
         verdict: gate.Verdict | None,
         rows: DataFrame | None,
-    ) -> dict[str, int]:
-        """Replace the refused rows of these file names by what is refused now (whole files stand in ops.files)."""
-        found: dict[str, int] = {}
+    ) -> None:
+        """Replace the refused rows of these file names by what is refused now (whole files stand in ops.files).
+
+        `rows`: what the door read, where it refused any of them.
+        """
         frames = []
         if rows is not None:
-            bad = rows.where(F.col("_rule").isNotNull())
-            found = {r["_rule"]: r["count"] for r in bad.groupBy("_rule").count().collect()}
-            if found:
-                frames.append(
-                    bad.select(
-                        F.array("_rule").alias("rules"),
-                        F.col("_file_id").alias("scope"),
-                        F.col("_source_file").alias("source_file"),
-                        F.col("_row_number").alias("row_number"),
-                        F.col("_raw").alias("row"),
-                        F.lit(self.run_id).alias("run_id"),
-                    )
+            frames.append(
+                rows.where(F.col("_rule").isNotNull()).select(
+                    F.array("_rule").alias("rules"),
+                    F.col("_file_id").alias("scope"),
+                    F.col("_source_file").alias("source_file"),
+                    F.col("_row_number").alias("row_number"),
+                    F.col("_raw").alias("row"),
+                    F.lit(self.run_id).alias("run_id"),
                 )
+            )
         if verdict is not None and verdict.refused is not None and verdict.rows_refused:
             frames.append(
                 verdict.refused.select(
@@ -287,9 +289,7 @@ class _Load:
                     F.lit(self.run_id).alias("run_id"),
                 )
             )
-            found |= verdict.refused_by_rule
         quarantine.refuse_files(spark, self.contract, frames, [a.file.name for a in every], everything=self.again)
-        return found
 
 
 def _iso(value: Any) -> str:

@@ -110,7 +110,7 @@ def publish(
             .option("txnAppId", batch)
             .option("txnVersion", 1)
             .option("userMetadata", json.dumps(said))
-            .options(**(_PROPERTIES if before is None else {}))
+            .options(**(_properties(contract) if before is None else {}))
         )
         if append and before is not None:
             writer = writer.mode("append").option("mergeSchema", "true")
@@ -181,13 +181,28 @@ def _commented(frame: DataFrame, contract: Contract) -> DataFrame:
     return frame
 
 
+def _properties(contract: Contract) -> dict[str, str]:
+    """Delta keeps the least and greatest value of each file for the columns by which files differ: what `_arranged`
+    goes by, and dates. Over the others, which lie mixed, they would prune nothing and cost as much to take."""
+    columns = [c.name for c in contract.columns if c.name == _by(contract) or c.type in ("date", "timestamp")]
+    columns += ["_source_file", "_file_date"] if contract.layer == "bronze" else []
+    if not columns:
+        return _PROPERTIES | {"delta.dataSkippingNumIndexedCols": "0"}
+    return _PROPERTIES | {"delta.dataSkippingStatsColumns": ",".join(columns)}
+
+
 def _arranged(frame: DataFrame, contract: Contract, rows: int) -> DataFrame:
     """Few files; of several, each a narrow range of the scope column. In a single file order would prune nothing."""
     files = max(1, -(-rows // ROWS_PER_FILE))
     if files == 1:
         return frame.coalesce(1)
-    by = contract.partition or (contract.keys[0] if contract.keys else None)
+    by = _by(contract)
     return frame.repartitionByRange(files, by).sortWithinPartitions(by) if by else frame
+
+
+def _by(contract: Contract) -> str | None:
+    """The column by which a table of several files is ordered."""
+    return contract.partition or (contract.keys[0] if contract.keys else None)
 
 
 def register(spark: SparkSession, table: str) -> None:
@@ -200,6 +215,13 @@ def register(spark: SparkSession, table: str) -> None:
 def restore(spark: SparkSession, table: str, to: int) -> None:
     """Make an earlier version the present one again (a commit of its own; nothing is lost)."""
     spark.sql(f"RESTORE TABLE delta.`{settings().path(table)}` TO VERSION AS OF {int(to)}").collect()
+
+
+def clear(table: str) -> None:
+    """Delete all rows of a table, if it is there and has any: a commit of its own, without Spark."""
+    found = _open(table)
+    if found is not None and found.count():
+        found.delete()
 
 
 # ---- ops: small ledgers written by delta-rs alone (two kinds of writers on one table would race) ----

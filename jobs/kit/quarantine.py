@@ -97,6 +97,12 @@ def keep_candidate(candidate: DataFrame, verdict: Verdict, contract: Contract, r
     return f"{where}/failing"
 
 
+def forget_candidate(contract: Contract) -> None:
+    """Empty what `keep_candidate` kept of a table: a later candidate was published in its place."""
+    for part in ("failing", "candidate"):
+        lake.clear(f"quarantine._candidates/{contract.table}/{part}")
+
+
 def show(table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
     """How many rows of a table stand refused, and the first of them. No Spark: quarantine is read by delta-rs.
 

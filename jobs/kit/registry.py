@@ -75,12 +75,17 @@ def _client() -> "MlflowClient":
         uri = services.postgres_url(settings(), "mlflow")
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient()
+    return mlflow.MlflowClient()
+
+
+def _set_experiment(client: "MlflowClient") -> None:
+    """Make the experiment if need be; models are read without it, and sooner."""
+    import mlflow
+
     if client.get_experiment_by_name(EXPERIMENT) is None:
         root = settings().mlflow_artifacts
         client.create_experiment(EXPERIMENT, root if "://" in root else Path(root).absolute().as_uri())
     mlflow.set_experiment(EXPERIMENT)
-    return client
 
 
 def register(
@@ -101,6 +106,7 @@ def register(
     from mlflow.models import infer_signature
 
     client = _client()
+    _set_experiment(client)
     tags = {
         "fingerprint": fingerprint,
         "as_of": as_of.isoformat(),

@@ -265,6 +265,7 @@ def _publish(work: _Work, scope: Scope, *, anew: bool = False) -> Result:
         version = lake.publish(
             spark, verdict.accepted, contract, said, rows=verdict.rows_out, replace=where_, touched=scope.keys
         )
+        quarantine.forget_candidate(contract)
         return replace(result, version=version)
     finally:
         candidate.unpersist()

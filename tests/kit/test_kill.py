@@ -12,7 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -57,10 +59,17 @@ def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, la
     assert_same(lakes, killed, whole)
 
 
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """Not pytest's, which each run of pytest closes to others: run by root, PostgreSQL is another."""
+    with tempfile.TemporaryDirectory(prefix="shoplake-kill-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
-def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(tmp_path, lakes):
-    home, whole = tmp_path / "home", tmp_path / "whole"
+def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(own_folder, lakes):
+    home, whole = own_folder / "home", own_folder / "whole"
     env = environment(home, home)  # where the demo has its lake and drop
     dice, kills = random.Random(SEED), max(KILLS // 4, 1)
     try:
@@ -78,7 +87,8 @@ def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(tmp_path, l
             if demo.poll() is None:
                 os.killpg(demo.pid, signal.SIGKILL)
             demo.wait()
-        assert start_demo(env).wait(1800) == 0
+        last = start_demo(env)
+        assert last.wait(1800) == 0, log(home).read_text()[-5000:]
         shutil.copytree(home / "drop", whole / "drop")
         run = [command(), "run", *TABLES, "--as-of", str(complete_journey.CUTS["tiny"].last)]
         subprocess.run(run, env=environment(whole, home), check=True, stdout=subprocess.DEVNULL)
@@ -98,8 +108,15 @@ def assert_same(lakes, folder: Path, whole: Path) -> None:
 
 
 def start_demo(env: dict[str, str]) -> subprocess.Popen:
+    home = Path(env["SHOPLAKE_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
     words = [command(), "demo", "--data", "tiny"]
-    return subprocess.Popen(words, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+    with log(home).open("a") as said:
+        return subprocess.Popen(words, env=env, start_new_session=True, stdout=said, stderr=said)
+
+
+def log(home: Path) -> Path:
+    return home / "demo.log"
 
 
 def pids(victim: str, demo: subprocess.Popen, home: Path) -> list[int]:

@@ -1,0 +1,45 @@
+"""A bad day from its arrival to its repair: what the gate held is shown with its origin, and leaves with the repair."""
+
+from datetime import date
+
+from typer.testing import CliRunner
+
+from jobs import cli
+from jobs.demo import complete_journey
+from jobs.kit import lake as storage
+from jobs.kit import quarantine
+from jobs.kit.run import run
+
+CUT = complete_journey.Cut(every=200, last=date(2017, 1, 8), stores=1, only_sold=True)
+TABLE = "silver.order_lines"
+
+
+def test_a_bad_day_is_held_shown_and_forgotten_after_its_repair(lake):
+    complete_journey.write(lake / "drop", CUT)
+    assert all(r.ok for r in bring_up_to_date())
+    good = storage.version(TABLE)
+
+    bad = complete_journey.break_day(lake / "drop", CUT)
+    (held,) = bring_up_to_date()
+    assert held.verdict == "refused" and held.rows_out == 0
+    assert storage.version(TABLE) == good, "nothing of a refused candidate is published"
+    total, rows = quarantine.show(TABLE, 10_000)
+    assert total == held.rules["be_between(quantity)"] > 0
+    lines = bad.read_text().splitlines()
+    quantity = lines[0].split(",").index("quantity")
+    for row in rows:
+        assert row["source_file"] == bad.name
+        assert int(lines[row["row_number"]].split(",")[quantity]) < 0, "the row number finds the line in its file"
+    page = CliRunner().invoke(cli.app, ["quarantine", "show", TABLE, "--limit", "1"]).output
+    assert f"{bad.name}:{rows[0]['row_number']}" in page and "be_between(quantity)" in page
+
+    complete_journey.repair_day(lake / "drop", CUT)
+    (mended,) = bring_up_to_date()
+    assert mended.verdict == "published"
+    assert quarantine.show(TABLE, 1) == (0, []) and quarantine.summary() == []
+
+
+def bring_up_to_date() -> list:
+    """The results of order_lines; bronze only has to be there."""
+    run("bronze.pos_lines", CUT.last)
+    return run(TABLE, CUT.last)
