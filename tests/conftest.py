@@ -58,5 +58,12 @@ def lakes(spark: SparkSession) -> Callable:
     return lake_at
 
 
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """Not pytest's, which each run of pytest closes to others: where root runs it, PostgreSQL is another."""
+    with tempfile.TemporaryDirectory(prefix="shoplake-test-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def pytest_sessionfinish() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)

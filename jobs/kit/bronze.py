@@ -190,6 +190,15 @@ class _Load:
         ids = [a.file.file_id for a in loaded]
         candidate = rows.where(F.col("_rule").isNull() & F.col("_file_id").isin(ids)).drop("_rule", "_raw")
         verdict = gate.judge(candidate, self.contract)
+        if verdict.refused_by_rule and (over := gate.over_share(candidate, self.contract, "_file_id")):
+            refused += [
+                _Account(a.file, "refused", "file:too_many_refused_rows", over[a.file.file_id], a.rows_in)
+                for a in loaded
+                if a.file.file_id in over
+            ]
+            loaded = [a for a in loaded if a.file.file_id not in over]
+            candidate = candidate.where(~F.col("_file_id").isin([*over]))
+            verdict = gate.judge(candidate, self.contract)
         if verdict.rows_refused and verdict.refused is not None:
             by_file = {r["_file_id"]: r["count"] for r in verdict.refused.groupBy("_file_id").count().collect()}
             for account in loaded:

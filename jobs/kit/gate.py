@@ -175,7 +175,7 @@ def judge(candidate: DataFrame, contract: Contract, *, held: DataFrame | None = 
     by_rule: dict[str, int] = {}
     for i, check in enumerate(rows):
         seen, failed = got[f"seen{i}"], got[f"fail{i}"]
-        ok = failed <= check.max_refused_share * max(seen, 1) + 1e-9
+        ok = _within_share(check, failed, seen)
         results.append(_result(check, ok, element_count=total, unexpected_count=failed, of=seen))
         if failed and check.severity == "warning":
             by_rule[check.rule] = failed
@@ -207,6 +207,25 @@ def judge(candidate: DataFrame, contract: Contract, *, held: DataFrame | None = 
         refused = marked.where(F.size(RULES) > 0)
         accepted = marked.where(F.size(RULES) == 0).drop(RULES)
     return Verdict(contract.name, accepted, refused, total, refused_count, results, failures, by_rule)
+
+
+def over_share(candidate: DataFrame, contract: Contract, by: str) -> dict[Any, str]:
+    """Values of the column `by` (say, files) of whose rows more are refused than a check allows, with the reason.
+
+    A share judged over all that happens to be in one candidate would let a bad file pass among enough good ones.
+    """
+    found: dict[Any, str] = {}
+    warnings = [c for c in checks(contract) if c.type in ROW_CHECKS and c.severity == "warning"]
+    counts = [F.struct(F.count_if(_considered(c)), F.count_if(_fails(c))) for c in warnings]
+    for value, said in candidate.groupBy(by).agg(F.array(*counts)).collect():
+        for check, (seen, failed) in zip(warnings, said, strict=True):
+            if not _within_share(check, failed, seen):
+                found[value] = f"{check.rule}: {failed} of {seen} rows, the gate allows {check.max_refused_share:.1%}"
+    return found
+
+
+def _within_share(check: Check, failed: int, seen: int) -> bool:
+    return failed <= check.max_refused_share * max(seen, 1) + 1e-9
 
 
 def _rules(failing: list[Check]) -> Column:

@@ -11,10 +11,7 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,7 +19,8 @@ import pytest
 
 from jobs.demo import complete_journey
 from jobs.kit.settings import Settings
-from tests.kit.test_increments import CUT, TABLES, all_names, content
+from tests.kit.test_increments import CUT, TABLES
+from tests.processes import assert_same, command, environment
 
 SEED = int(os.environ.get("SEED", "1"))
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -59,13 +57,6 @@ def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, la
     assert_same(lakes, killed, whole)
 
 
-@pytest.fixture
-def own_folder() -> Iterator[Path]:
-    """Not pytest's, which each run of pytest closes to others: run by root, PostgreSQL is another."""
-    with tempfile.TemporaryDirectory(prefix="shoplake-kill-") as folder:
-        yield Path(folder)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(own_folder, lakes):
@@ -95,16 +86,6 @@ def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(own_folder,
     finally:
         subprocess.run([command(), "down"], env=env, check=True)
     assert_same(lakes, home, whole)
-
-
-def assert_same(lakes, folder: Path, whole: Path) -> None:
-    with lakes(folder):
-        found = {t: content(t) for t in all_names()}
-    with lakes(whole):
-        wanted = {t: content(t) for t in all_names()}
-    for table in wanted:
-        assert found[table] == wanted[table], f"{table} differs (SEED={SEED})"
-    assert wanted["gold.sales_daily"]
 
 
 def start_demo(env: dict[str, str]) -> subprocess.Popen:
@@ -142,15 +123,6 @@ def deliver(source: Path, folder: Path, files: list[Path]) -> None:
         target = folder / "drop" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, target)
-
-
-def command() -> str:
-    return str(Path(sys.executable).with_name("shoplake"))
-
-
-def environment(folder: Path, home: Path) -> dict[str, str]:
-    said = {"HOME": home, "LAKE": folder / "lake", "DROP": folder / "drop", "ENGINE": ""}
-    return {**os.environ, **{f"SHOPLAKE_{k}": str(v) for k, v in said.items()}}
 
 
 def start(folder: Path, home: Path) -> subprocess.Popen:

@@ -6,9 +6,10 @@ from typer.testing import CliRunner
 
 from jobs import cli
 from jobs.demo import complete_journey
+from jobs.kit import bronze, quarantine
 from jobs.kit import lake as storage
-from jobs.kit import quarantine
 from jobs.kit.run import run
+from tests.kit.test_increments import content
 
 CUT = complete_journey.Cut(every=200, last=date(2017, 1, 8), stores=1, only_sold=True)
 TABLE = "silver.order_lines"
@@ -37,6 +38,24 @@ def test_a_bad_day_is_held_shown_and_forgotten_after_its_repair(lake):
     (mended,) = bring_up_to_date()
     assert mended.verdict == "published"
     assert quarantine.show(TABLE, 1) == (0, []) and quarantine.summary() == []
+
+
+def test_a_bad_file_is_refused_alone_whatever_comes_with_it(lakes, tmp_path):
+    found = []
+    for name, days in {"at once": [CUT.last], "day by day": [CUT.last.replace(day=d) for d in range(1, 9)]}.items():
+        with lakes(tmp_path / name) as folder:
+            complete_journey.write(folder / "drop", CUT)
+            path = folder / "drop/pos/pos_lines/pos_lines_2017-01-04.csv"
+            path.write_text(path.read_text().replace(",sale,", ",sold,", 1))
+            for day in days:
+                run("bronze.pos_lines", day)
+            (refused,) = bronze.refused_files("bronze.pos_lines")
+            found.append((refused["name"], refused["rule"], refused["detail"], content("bronze.pos_lines")))
+    (name, rule, detail, rows), day_by_day = found
+    assert (name, rule, detail, rows) == day_by_day, "a share over all files would have let it in among good ones"
+    assert (name, rule) == ("pos_lines_2017-01-04.csv", "file:too_many_refused_rows")
+    assert detail.startswith("be_in_set(line_type): 1 of ")
+    assert len(rows) > 100, "with 1 % allowed, one line of all would have passed"
 
 
 def bring_up_to_date() -> list:
