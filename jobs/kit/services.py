@@ -35,6 +35,7 @@ COMPONENTS = ("postgres", "engine", "mlflow", "airflow")  # in this order; stopp
 PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080}
 AIRFLOW_PARTS = ("airflow", "airflow-scheduler", "airflow-dag-processor")  # the first serves the page and the API
 USER = "shoplake"
+NEED_DISK_GB = 1.0  # the slice's lake, databases and logs are a third of that
 
 Say = Callable[[str], None]
 
@@ -56,6 +57,7 @@ def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = pr
     `say` gets one short line when a component is ready, or a port had to be another than usual.
     """
     wanted = _with_needs(components)
+    _check_disk(settings)
     with _alone(settings, say):
         begun = time.monotonic()
         engine_start = process.Background(lambda: engine.start(settings)) if "engine" in wanted else None
@@ -73,6 +75,16 @@ def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = pr
             wait()
             say(f"{title} is up ({time.monotonic() - begun:.0f} s)")
     return status(settings)
+
+
+def _check_disk(settings: Settings) -> None:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.home).free / 1e9
+    if free < NEED_DISK_GB:
+        raise NotStarted(
+            f"The lake needs {NEED_DISK_GB:g} GB of free disk under {settings.home}, there are {free:.2f}: "
+            "free some, or set SHOPLAKE_HOME elsewhere."
+        )
 
 
 def down(settings: Settings, say: Say = print) -> list[str]:

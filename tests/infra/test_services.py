@@ -1,17 +1,22 @@
 """The services: only ours are stopped, ports give way, settings reach Airflow, and the lot comes up and goes down."""
 
+import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
+from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import psutil
 import pytest
 
+from jobs import cli
 from jobs.kit import process, services
 from jobs.kit.process import NotStarted
 from jobs.kit.services import Service
@@ -55,6 +60,31 @@ def test_down_stops_what_was_written_down_and_says_so(settings: Settings) -> Non
 def test_an_unknown_service_is_refused(settings: Settings) -> None:
     with pytest.raises(NotStarted, match="There is no service kafka; there are postgres, engine, mlflow, airflow"):
         services.up(settings, ["kafka"])
+
+
+def test_a_full_disk_is_said_before_anything_is_started(settings: Settings, monkeypatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(int(0.3e9)))
+    with pytest.raises(NotStarted, match=r"needs 1 GB of free disk .* there are 0\.30"):
+        services.up(settings)
+    assert services.status(settings) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        duckdb.IOException('IO Error: Could not write file "x": No space left on device'),
+    ],
+)
+def test_a_disk_that_fills_up_is_one_sentence(monkeypatch, capsys, error: Exception) -> None:
+    def fill() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fill)
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The disk is full." in said and "Traceback" not in said
 
 
 def test_a_database_of_a_server_that_is_not_there_is_refused(settings: Settings) -> None:
