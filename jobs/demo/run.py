@@ -6,10 +6,11 @@ nothing new, and an interrupted one goes on: every step asks first what is left 
 """
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,25 @@ class Flow:
         from jobs.kit import services
 
         said: list[complete_journey.Written] = []
-        dressing = process.Background(lambda: said.append(complete_journey.write(self.conf.drop, self.data)))
+        halt = threading.Event()
+
+        def heed(*_: object) -> None:
+            if halt.is_set():
+                raise InterruptedError
+
+        dressing = process.Background(lambda: said.append(complete_journey.write(self.conf.drop, self.data, heed)))
         wanted = services.COMPONENTS if self.use_airflow else WITHOUT_AIRFLOW
         with self._status("starting the services, dressing the data"):
-            self.services = services.up(self.conf, wanted, say=self.board.say)
-            dressing.join()
+            try:
+                self.services = services.up(self.conf, wanted, say=self.board.say)
+                dressing.join()
+            except (
+                BaseException
+            ):  # Ctrl-C too: a thread inside DuckDB when Python ends would abort it, unsaid words lost
+                halt.set()
+                with suppress(BaseException):
+                    dressing.join()
+                raise
         written = said[0]
         self.board.say(f"{written.files:,} files are in {self.conf.drop}, {written.changed:,} of them new or changed")
         if self.use_airflow:
