@@ -94,7 +94,7 @@ class Flow:
                 dressing.join()
             except (
                 BaseException
-            ):  # Ctrl-C too: a thread inside DuckDB when Python ends would abort it, unsaid words lost
+            ):  # Ctrl-C too: a thread inside DuckDB would abort Python at its end, and lose its last words
                 halt.set()
                 with suppress(BaseException):
                     dressing.join()
