@@ -1,6 +1,6 @@
 """Silver and gold: a task per table, in the order of the lineage, woken by whatever arrives in bronze.
 
-News that comes while a run is on waits and wakes the next one, for all of it at once.
+News that comes while a run is on waits and wakes the next one, for all rows at once.
 """
 
 from airflow.sdk import DAG, AssetAny

@@ -11,6 +11,7 @@ import pytest
 
 from jobs.demo import complete_journey
 from jobs.demo.airflow import Airflow
+from jobs.kit import lake as storage
 from jobs.kit import services
 from jobs.kit.settings import Settings
 from tests.kit.test_increments import TABLES
@@ -27,6 +28,7 @@ PATIENCE = 3600  # seconds
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * PATIENCE)
+@pytest.mark.xfail(strict=True, reason="Airflow drops days that come while a run of refine waits: docs/limits.md")
 def test_a_backfill_equals_as_many_daily_runs(own_folder, lakes):
     home, daily = own_folder / "home", own_folder / "daily"
     complete_journey.write(home / "drop", "tiny")
@@ -47,6 +49,9 @@ def test_a_backfill_equals_as_many_daily_runs(own_folder, lakes):
         states = [t.state for t in airflow.tasks("ingest_pos")]
         assert states == ["success"] * DAYS, states
         assert airflow.last_run_succeeded("refine")
+        with lakes(home):
+            built = set(storage.read_small("gold.customer_features")["as_of_date"].to_pylist())
+        assert built == {FIRST + timedelta(days=i) for i in range(DAYS)}
 
         begun = time.monotonic()
         shoplake(daily_env, "run", *OTHERS, "--as-of", ALL_THERE)
