@@ -448,12 +448,13 @@ def main() -> None:
     except Exception as error:
         known = {"NotStarted": 1, "NotThereError": WAITING, "NotEnoughError": WAITING, "ModelContractError": 2}
         code = next((known[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in known), None)
-        if code is None and "No space left on device" in str(error):  # of Python, DuckDB, delta-rs or Spark
+        said = str(error)
+        if code is None and "No space left on device" in said:  # of Python, DuckDB, delta-rs or Spark
             from jobs.kit.settings import settings
 
-            code, where = 1, settings().home
-            error = OSError(f"The disk is full. Free some under {where}; the same command goes on from here.")
+            code = 1
+            said = f"The disk is full. Free some under {settings().home}; the same command goes on from here."
         if code is None:
             raise
-        err.print(f"[red]{error}[/]", highlight=False)
+        err.print(f"[red]{said}[/]", highlight=False)
         sys.exit(code)

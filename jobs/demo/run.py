@@ -92,9 +92,8 @@ class Flow:
             try:
                 self.services = services.up(self.conf, wanted, say=self.board.say)
                 dressing.join()
-            except (
-                BaseException
-            ):  # Ctrl-C too: a thread inside DuckDB would abort Python at its end, and lose its last words
+            except BaseException:
+                # Ctrl-C too: a thread inside DuckDB at Python's end would abort it, and its last words be lost.
                 halt.set()
                 with suppress(BaseException):
                     dressing.join()

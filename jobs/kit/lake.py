@@ -184,7 +184,7 @@ def _commented(frame: DataFrame, contract: Contract) -> DataFrame:
 def _properties(contract: Contract) -> dict[str, str]:
     """Delta keeps the least and greatest value of each file for the columns by which files differ: what `_arranged`
     goes by, and dates. Over the others, which lie mixed, they would prune nothing and cost as much to take."""
-    columns = [c.name for c in contract.columns if c.name == _by(contract) or c.type in ("date", "timestamp")]
+    columns = [c.name for c in contract.columns if c.name == _ordered_by(contract) or c.type in ("date", "timestamp")]
     columns += ["_source_file", "_file_date"] if contract.layer == "bronze" else []
     if not columns:
         return _PROPERTIES | {"delta.dataSkippingNumIndexedCols": "0"}
@@ -196,11 +196,11 @@ def _arranged(frame: DataFrame, contract: Contract, rows: int) -> DataFrame:
     files = max(1, -(-rows // ROWS_PER_FILE))
     if files == 1:
         return frame.coalesce(1)
-    by = _by(contract)
+    by = _ordered_by(contract)
     return frame.repartitionByRange(files, by).sortWithinPartitions(by) if by else frame
 
 
-def _by(contract: Contract) -> str | None:
+def _ordered_by(contract: Contract) -> str | None:
     """The column by which a table of several files is ordered."""
     return contract.partition or (contract.keys[0] if contract.keys else None)
 

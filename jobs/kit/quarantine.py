@@ -86,21 +86,27 @@ def _rows(refused: DataFrame, contract: Contract, run_id: str, scope: Scope) -> 
 
 def keep_candidate(candidate: DataFrame, verdict: Verdict, contract: Contract, run_id: str) -> str:
     """Keep a refused candidate and its failing rows for inspection, beside the last good version. Returns where."""
-    where = settings().path(f"quarantine._candidates/{contract.table}")
+    where = _candidate(contract.table, "failing")
     marked = (
         verdict.refused if verdict.refused is not None else candidate.limit(0).withColumn(RULES, F.array(F.lit("")))
     )
     failing = marked.withColumn("_run_id", F.lit(run_id))
     writer = failing.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-    writer.save(f"{where}/failing")
-    candidate.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(f"{where}/candidate")
-    return f"{where}/failing"
+    writer.save(settings().path(where))
+    whole = candidate.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    whole.save(settings().path(_candidate(contract.table, "candidate")))
+    return settings().path(where)
 
 
 def forget_candidate(contract: Contract) -> None:
     """Empty what `keep_candidate` kept of a table: a later candidate was published in its place."""
     for part in ("failing", "candidate"):
-        lake.clear(f"quarantine._candidates/{contract.table}/{part}")
+        lake.clear(_candidate(contract.table, part))
+
+
+def _candidate(table: str, part: str) -> str:
+    """What is kept of a candidate refused whole: its `failing` rows, or all of the `candidate`."""
+    return f"quarantine._candidates/{table}/{part}"
 
 
 def show(table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
@@ -110,7 +116,7 @@ def show(table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
     """
     bare = table.split(".")[1]
     rows = []
-    for kept in (f"quarantine.{bare}", f"quarantine._candidates/{bare}/failing"):
+    for kept in (f"quarantine.{bare}", _candidate(bare, "failing")):
         if lake.version(kept) is not None:
             rows += lake.read_small(kept).to_pylist()
     if table.startswith("bronze."):

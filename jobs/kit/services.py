@@ -35,7 +35,7 @@ COMPONENTS = ("postgres", "engine", "mlflow", "airflow")  # in this order; stopp
 PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080}
 AIRFLOW_PARTS = ("airflow", "airflow-scheduler", "airflow-dag-processor")  # the first serves the page and the API
 USER = "shoplake"
-NEED_DISK_GB = 1.0  # the slice's lake, databases and logs are a third of that
+NEED_DISK_GB = 1.0  # to start with; a disk that a larger lake fills is one sentence too
 
 Say = Callable[[str], None]
 

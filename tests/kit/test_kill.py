@@ -48,7 +48,7 @@ def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, la
             run.wait(moment)
         except subprocess.TimeoutExpired:
             kill(run, tmp_path / "home", victim)
-        print(f"kill {i + 1} of {KILLS}: {victim} after {moment:.1f} s")
+        print(f"seed {SEED}, kill {i + 1} of {KILLS}: {victim} after {moment:.1f} s")
     assert start(killed, tmp_path / "home").wait(1200) == 0
     whole = tmp_path / "whole"
     deliver(source, whole, files)
@@ -74,7 +74,7 @@ def test_airflow_killed_at_random_moments_ends_as_an_undisturbed_run(own_folder,
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 time.sleep(5)  # what is left meets the loss before the demo is ended too
-            print(f"Airflow, kill {i + 1} of {kills}: {victim} after {moment:.1f} s")
+            print(f"Airflow, seed {SEED}, kill {i + 1} of {kills}: {victim} after {moment:.1f} s")
             if demo.poll() is None:
                 os.killpg(demo.pid, signal.SIGKILL)
             demo.wait()
