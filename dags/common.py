@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,14 @@ class ShoplakeRun(BaseOperator):
 
     ui_color = "#e8f1fa"
 
-    def __init__(self, *, node: str, **kwargs: Any) -> None:
+    def __init__(self, *, node: str, woken_by: Iterable[str] = (), **kwargs: Any) -> None:
+        self.per_day = lineage.signature(node)[1] or node.startswith("bronze.")
+        self.woken_by = [asset(n) for n in woken_by] if self.per_day else []
+        inputs = [asset(n) for n in lineage.inputs(node)]
         super().__init__(
             task_id=node,
             outlets=[asset(node)],
-            inlets=[asset(n) for n in lineage.inputs(node)],
+            inlets=[*inputs, *(a for a in self.woken_by if a not in inputs)],  # a task may read its inlets' events
             doc_md=grain(node),
             max_active_tis_per_dag=1,
             # What is nearer to the sources goes first: a run that one arrival has woken then finds the others there.
@@ -100,12 +103,11 @@ class ShoplakeRun(BaseOperator):
         self.node = node
 
     def execute(self, context: Context) -> None:
-        """Run the command once per day that the result depends on, and tell the asset what was published."""
+        """Run the command for each day that the result depends on, and tell the asset what was published."""
         days = self.days(context)
-        if not lineage.signature(self.node)[1] and not self.node.startswith("bronze."):
+        if not self.per_day:
             days = days[-1:]  # the same whatever the day: once is enough
-        results = [self.run_command(day) for day in days]
-        published = [r for r in results if r.get("verdict") in NEWS]
+        published = [r for r in self.run_command(days) if r["verdict"] in NEWS]
         if published:
             outlet = context["outlet_events"][asset(self.node)]
             outlet.extra = {"as_of": [r["as_of"] for r in published], "version": published[-1].get("version")}
@@ -116,6 +118,8 @@ class ShoplakeRun(BaseOperator):
         """The business days of this run, by the rule of `dags.as_of`."""
         run = context["dag_run"]
         woken_by = [e.extra for events in context["triggering_asset_events"].values() for e in events]
+        if woken_by:
+            woken_by += [e.extra for e in self.left_over(context)]
         return as_of.choose(
             typed=(run.conf or {}).get("as_of") or context["params"].get("as_of"),
             woken_by=woken_by,
@@ -126,12 +130,25 @@ class ShoplakeRun(BaseOperator):
             zone=ZONE,
         )
 
-    def run_command(self, day: date) -> dict[str, Any]:
-        """Run `shoplake run`, passing its lines on to the task's log; return what it said of itself."""
+    def left_over(self, context: Context) -> Iterator[Any]:
+        """Events that came while this run waited for its turn, and that Airflow gave to no run.
+
+        Airflow keeps one note for all events of a waiting DAG, dated by the first; the run made from it at last takes
+        events up to that date only. The later ones get a run if yet another event comes, and the last ones never do.
+        All tasks of a run find the same, because none of these can be given away before the run has ended.
+        """
+        run = context["dag_run"]
+        for source in self.woken_by:
+            for event in context["inlet_events"][source].after(run.run_after).before(run.start_date):
+                if not any(taker.dag_id == run.dag_id for taker in event.created_dagruns):
+                    yield event
+
+    def run_command(self, days: list[date]) -> list[dict[str, Any]]:
+        """Run `shoplake run`, passing its lines on to the task's log; return what it said of itself, day by day."""
         shoplake = os.environ.get("SHOPLAKE_BIN") or str(CHECKOUT / ".shoplake" / "env" / "lake" / "bin" / "shoplake")
-        command = [shoplake, "run", self.node, "--as-of", day.isoformat()]
+        command = [shoplake, "run", self.node, *(word for day in days for word in ("--as-of", day.isoformat()))]
         self.log.info("%s", " ".join(command))
-        result: dict[str, Any] = {}
+        results: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
             command,
             cwd=CHECKOUT,
@@ -146,7 +163,7 @@ class ShoplakeRun(BaseOperator):
         assert self.process.stdout
         for line in self.process.stdout:
             if line.startswith(RESULT):
-                result = json.loads(line.removeprefix(RESULT))
+                results.append(json.loads(line.removeprefix(RESULT)))
             else:
                 self.log.info("%s", line.rstrip())
         code = self.process.wait()
@@ -156,7 +173,7 @@ class ShoplakeRun(BaseOperator):
             raise AirflowSkipException(f"{self.node} waits for an input that was never delivered. See above.")
         if code:
             raise AirflowException(f"shoplake run {self.node} ended with exit code {code}. See above.")
-        return result | {"as_of": day.isoformat()}
+        return results
 
     def on_kill(self) -> None:
         """Stop the command and whatever it started: politely, then for certain."""
@@ -181,13 +198,14 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def wire(nodes: Iterable[str]) -> dict[str, ShoplakeRun]:
+def wire(nodes: Iterable[str], woken_by: Iterable[str] = ()) -> dict[str, ShoplakeRun]:
     """Make the tasks of these nodes in the current DAG, in the order that the lineage asks for.
 
-    No groups: Airflow's grid and graph show them folded, and one wants to see the tables.
+    `woken_by`: the tables and models whose events start the DAG. No groups: Airflow's grid and graph show them folded,
+    and one wants to see the tables.
     """
     wanted = set(nodes)
-    tasks = {node: ShoplakeRun(node=node) for node in lineage.order() if node in wanted}
+    tasks = {node: ShoplakeRun(node=node, woken_by=woken_by) for node in lineage.order() if node in wanted}
     for node, task in tasks.items():
         task.set_upstream([tasks[n] for n in lineage.inputs(node) if n in tasks])
     return tasks

@@ -16,4 +16,4 @@ with DAG(
     doc_md=__doc__,
     **DAG_SETTINGS,
 ):
-    wire(scores)
+    wire(scores, woken_by=reads)

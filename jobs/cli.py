@@ -44,6 +44,15 @@ AsOf = Annotated[
         help="The business day known to the run; default: the last one run.",
     ),
 ]
+Days = Annotated[
+    list[date] | None,
+    typer.Option(
+        "--as-of",
+        parser=_date,
+        metavar="YYYY-MM-DD",
+        help="The business day known to the run; default: the last one run. Several, one after another: say it again.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
 
 
@@ -65,7 +74,7 @@ def run(
     all_: Annotated[bool, typer.Option("--all", help="Every table and model, in order.")] = False,
     downstream: Annotated[bool, typer.Option(help="Also everything that hangs on the named tables.")] = False,
     full: Annotated[bool, typer.Option(help="Build everything again, not just what is new.")] = False,
-    as_of: AsOf = None,
+    as_of: Days = None,
 ) -> None:
     """Bring tables up to date: read → build → gate → publish.
 
@@ -77,15 +86,16 @@ def run(
     names = set(lineage.nodes()) if all_ else {lineage.full_name(t) for t in tables or []}
     if downstream:
         names |= {d for n in names for d in lineage.downstream(n)}
-    day, stopped = as_of or default_as_of(), set[str]()
-    for name in [n for n in lineage.order() if n in names]:
-        if because := stopped & set(lineage.inputs(name)):
-            stopped.add(name)
-            out.print(f"[yellow]–[/] {name:<30} not run: {', '.join(sorted(because))} was refused")
-        elif not _run_one(name, day, full):
-            stopped.add(name)
-    if stopped:
-        raise typer.Exit(GATE_REFUSED)
+    for day in sorted(set(as_of or [default_as_of()])):
+        stopped = set[str]()
+        for name in [n for n in lineage.order() if n in names]:
+            if because := stopped & set(lineage.inputs(name)):
+                stopped.add(name)
+                out.print(f"[yellow]–[/] {name:<30} not run: {', '.join(sorted(because))} was refused")
+            elif not _run_one(name, day, full):
+                stopped.add(name)
+        if stopped:
+            raise typer.Exit(GATE_REFUSED)
 
 
 def _run_one(name: str, day: date, full: bool) -> bool:
@@ -107,14 +117,14 @@ def _run_one(name: str, day: date, full: bool) -> bool:
             out.print(f"    {rule}: {count:,}", highlight=False)
         if not result.ok:
             _explain_refusal(name, result)
-    print(f"{RESULT} {json.dumps(_summary(results), default=str)}", flush=True)  # noqa: T201 (a line for machines)
+    print(f"{RESULT} {json.dumps(_summary(results, day), default=str)}", flush=True)  # noqa: T201 (a line for machines)
     return all(r.ok for r in results)
 
 
-def _summary(results: list[Any]) -> dict[str, Any]:
+def _summary(results: list[Any], day: date) -> dict[str, Any]:
     return {
         "table": results[0].table,
-        "as_of": results[0].as_of,
+        "as_of": day,
         "verdict": "refused" if any(not r.ok for r in results) else results[-1].verdict,
         "rows_in": sum(r.rows_in for r in results),
         "rows_out": sum(r.rows_out for r in results),

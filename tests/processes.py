@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from tests.kit.test_increments import all_names, content
@@ -18,13 +17,12 @@ def environment(folder: Path, home: Path) -> dict[str, str]:
     return {**os.environ, **{f"SHOPLAKE_{k}": str(v) for k, v in said.items()}}
 
 
-def assert_same(lakes, folder: Path, wanted_folder: Path, *, without: Iterable[str] = ()) -> None:
+def assert_same(lakes, folder: Path, wanted_folder: Path) -> None:
     """Every table of bronze, silver, gold and the quarantine has the same content in both lakes."""
-    names = [n for n in all_names() if n not in set(without)]
     with lakes(folder):
-        found = {t: content(t) for t in names}
+        found = {t: content(t) for t in all_names()}
     with lakes(wanted_folder):
-        wanted = {t: content(t) for t in names}
+        wanted = {t: content(t) for t in all_names()}
     for table in wanted:
         assert found[table] == wanted[table], f"{table} differs"
     assert wanted["gold.sales_daily"], "there was to be something to compare"

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCE = "bronze.pos_lines"
+MADE = datetime(2017, 6, 2, 3, tzinfo=UTC)
 
 
 def structure() -> dict:
@@ -54,26 +56,32 @@ def woken_by(dag) -> list:
     return list(getattr(getattr(dag.timetable, "asset_condition", None), "objects", []))
 
 
-def task(node: str, conf: dict, events: list, environment: dict) -> dict:
-    """Execute one task of `node` outside Airflow, with what a run and its asset events would say."""
+def task(node: str, conf: dict, events: list, later: list, environment: dict) -> dict:
+    """Execute one task of `node` outside Airflow, with what a run and its asset events would say.
+
+    `events` woke the run; `later` ones have a time after the run's, `at`, in minutes (the run began after 10), and may
+    have been `taken` by a run of a DAG.
+    """
     from dags import common
 
     os.environ.update(environment)
     for name in set(environment) ^ {"SAID", "CODE", "LINGER", "KILL_AFTER", *environment}:
         os.environ.pop(name, None)
-    operator = common.ShoplakeRun(node=node)
+    operator = common.ShoplakeRun(node=node, woken_by=[SOURCE])
     asset = common.asset(node)
     outlet = SimpleNamespace(extra={})
     context = {
         "dag_run": SimpleNamespace(
+            dag_id="refine",
             conf=conf,
             run_type="manual",
             logical_date=None if events else datetime(2017, 6, 2, 3, tzinfo=UTC),
-            run_after=datetime(2017, 6, 2, 3, tzinfo=UTC),
+            run_after=MADE,
+            start_date=MADE + timedelta(minutes=10),
         ),
         "params": {"as_of": None},
         "triggering_asset_events": {asset: [SimpleNamespace(extra=e) for e in events]},
-        "inlet_events": NoEvents(),
+        "inlet_events": {a: Events(later if a.name == SOURCE else []) for a in operator.inlets},
         "outlet_events": {asset: outlet},
     }
     if os.environ.get("KILL_AFTER"):
@@ -108,17 +116,33 @@ def orphan() -> list[int]:
     return [p for p in [int(Path(os.environ["AIRFLOW_HOME"], "orphan").read_text())] if alive(p)]
 
 
-class NoEvents(dict):
-    """No asset has an event yet."""
+class Events(list):
+    """An asset's events, asked for as Airflow lets a task ask."""
 
-    def __missing__(self, key):
+    def __init__(self, told):
+        super().__init__(
+            SimpleNamespace(
+                timestamp=MADE + timedelta(minutes=e["at"]),
+                extra={"as_of": e["as_of"]},
+                created_dagruns=[SimpleNamespace(dag_id=e["taken"])] if e.get("taken") else [],
+            )
+            for e in told
+        )
+
+    def after(self, when):
+        self[:] = [e for e in self if e.timestamp >= when]
         return self
 
-    def ascending(self, _value):
+    def before(self, when):
+        self[:] = [e for e in self if e.timestamp <= when]
         return self
 
-    def limit(self, _value):
-        return []
+    def ascending(self, value):
+        self.sort(key=lambda e: e.timestamp, reverse=not value)
+        return self
+
+    def limit(self, count):
+        return self[:count]
 
 
 def alive(pid: int) -> bool:

@@ -82,7 +82,6 @@ def test_edges_and_assets_are_the_lineage(dags):
     for dag in dags.values():
         for node, task in dag["tasks"].items():
             assert task["outlets"] == [node]
-            assert task["inlets"] == list(lineage.inputs(node))
             assert task["upstream"] == sorted(set(lineage.inputs(node)) & set(dag["tasks"]))
 
 
@@ -102,6 +101,13 @@ def test_refine_is_woken_by_any_bronze_table_and_score_by_what_it_reads(dags):
     assert dags["train"]["schedule"]
 
 
+def test_a_table_that_depends_on_the_day_may_read_the_events_that_wake_its_dag(dags):
+    for dag in dags.values():
+        for node, task in dag["tasks"].items():
+            more = set(dag["woken_by"]) if lineage.signature(node)[1] else set()
+            assert set(task["inlets"]) == {*lineage.inputs(node), *more}, node
+
+
 def test_runs_follow_one_another_and_do_not_catch_up_by_themselves(dags):
     assert {d["max_active_runs"] for d in dags.values()} == {1}
     assert not any(d["catchup"] for d in dags.values())
@@ -119,7 +125,7 @@ def test_the_dag_files_name_no_table():
 STUB = """#!/bin/sh
 echo "$@" >> "$STUB_CALLS"
 echo "rows in 10"
-[ -n "$SAID" ] && echo "SHOPLAKE_RESULT $SAID"
+[ -n "$SAID" ] && printf 'SHOPLAKE_RESULT %s\n' "$SAID"
 if [ -n "$LINGER" ]; then sleep 60 & echo "$$ $!" > "$STUB_PIDS"; wait; fi
 exit "${CODE:-0}"
 """
@@ -131,17 +137,18 @@ def run(ask, tmp_path):
     stub.write_text(STUB)
     stub.chmod(0o755)
 
-    def run(node, *, conf=None, events=(), **environment):
+    def run(node, *, conf=None, events=(), later=(), **environment):
         calls = tmp_path / "calls"
         calls.write_text("")
         environment |= {"SHOPLAKE_BIN": str(stub), "STUB_CALLS": str(calls), "STUB_PIDS": str(tmp_path / "pids")}
-        answer = ask({"node": node, "conf": conf or {}, "events": list(events), "environment": environment})
+        said = {"conf": conf or {}, "events": list(events), "later": list(later), "environment": environment}
+        answer = ask({"node": node, **said})
         return {**answer, "calls": calls.read_text().splitlines()}
 
     return run
 
 
-PUBLISHED = json.dumps({"verdict": "published", "version": 7})
+PUBLISHED = json.dumps({"verdict": "published", "version": 7, "as_of": "2017-06-01"})
 
 
 def test_what_was_published_is_told_to_the_asset(run):
@@ -176,14 +183,34 @@ def test_anything_else_is_an_error_that_is_tried_again(run, code):
     assert run("silver.orders", CODE=code)["ended"] == "AirflowException"
 
 
-def test_several_waiting_days_are_run_one_by_one_where_the_result_depends_on_the_day(run):
+DEPENDS, SAME = "gold.customer_features", "silver.orders"  # on the day; whatever the day
+
+
+def test_several_waiting_days_are_run_where_the_result_depends_on_the_day(run):
     events = [{"as_of": ["2017-06-02"]}, {"as_of": ["2017-06-01"]}]
-    for node in lineage.nodes():
-        if node.startswith(("silver.", "gold.")):
-            wanted = ["2017-06-01", "2017-06-02"] if lineage.signature(node)[1] else ["2017-06-02"]
-            assert run(node, events=events)["calls"] == [f"run {node} --as-of {day}" for day in wanted]
-            if len(wanted) == 2:
-                break
+    assert run(SAME, events=events)["calls"] == [f"run {SAME} --as-of 2017-06-02"]
+    assert run(DEPENDS, events=events)["calls"] == [f"run {DEPENDS} --as-of 2017-06-01 --as-of 2017-06-02"]
+
+
+def test_days_that_came_while_the_run_waited_are_run_too(run):
+    later = [
+        {"as_of": ["2017-06-03"], "at": 9},
+        {"as_of": ["2017-06-04"], "at": 11},  # after the run had begun: it wakes the next one
+        {"as_of": ["2017-05-01"], "at": 9, "taken": "refine"},  # the run is an old one, cleared: a later one took it
+        {"as_of": ["2017-06-05"], "at": 9, "taken": "another"},
+    ]
+    woken = {"events": [{"as_of": ["2017-06-01"]}], "later": later}
+    (call,) = run(DEPENDS, **woken)["calls"]
+    assert re.findall(r"--as-of (\S+)", call) == ["2017-06-01", "2017-06-03", "2017-06-05"]
+    assert run(SAME, **woken)["calls"] == [f"run {SAME} --as-of 2017-06-01"]
+    assert run(DEPENDS, later=later, conf={"as_of": "2017-06-01"})["calls"] == [f"run {DEPENDS} --as-of 2017-06-01"]
+
+
+def test_each_day_that_was_published_is_told_to_the_asset(run):
+    verdicts = {"2017-06-01": "published", "2017-06-02": "nothing new", "2017-06-03": "published"}
+    said = [{"verdict": verdict, "as_of": day} for day, verdict in verdicts.items()]
+    ended = run(DEPENDS, events=said, SAID="\nSHOPLAKE_RESULT ".join(map(json.dumps, said)))
+    assert ended["extra"]["as_of"] == ["2017-06-01", "2017-06-03"]
 
 
 def test_a_killed_task_leaves_no_process_behind(run):

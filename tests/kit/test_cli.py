@@ -1,0 +1,32 @@
+"""The words of the command line, where a table's own tests do not see them."""
+
+from typer.testing import CliRunner
+
+from jobs import cli
+
+
+def run(monkeypatch, *words: str, refused: tuple[str, str] | None = None) -> tuple[int, list[tuple[str, str]]]:
+    """The exit code of `shoplake run <words>`, and which tables it ran as of which day, in their order."""
+    ran: list[tuple[str, str]] = []
+
+    def one(name, day, full):
+        ran.append((name, str(day)))
+        return ran[-1] != refused
+
+    monkeypatch.setattr(cli, "_run_one", one)
+    return CliRunner().invoke(cli.app, ["run", *words]).exit_code, ran
+
+
+SEVERAL = ["--as-of", "2017-06-02", "--as-of", "2017-06-01", "--as-of", "2017-06-02"]
+
+
+def test_several_days_are_run_one_after_another_each_once_and_with_all_tables(monkeypatch):
+    wanted = [(t, day) for day in ("2017-06-01", "2017-06-02") for t in ("silver.order_lines", "gold.sales_daily")]
+    assert run(monkeypatch, "sales_daily", "order_lines", *SEVERAL) == (0, wanted)
+
+
+def test_what_depends_on_a_refused_table_and_the_days_after_it_are_not_run(monkeypatch):
+    refused = ("silver.order_lines", "2017-06-01")
+    code, ran = run(monkeypatch, "sales_daily", "order_lines", "stores", *SEVERAL, refused=refused)
+    assert code == cli.GATE_REFUSED
+    assert set(ran) == {refused, ("silver.stores", "2017-06-01")}
