@@ -104,10 +104,8 @@ def surveys(rng: np.random.Generator, score: np.ndarray, topic: np.ndarray, lang
     tongue = _codes(language, LANGUAGES)
     sentiment = np.digitize(score, [7, 9])
     bare = _draw(rng, bank("survey_bare"), tongue)
-    nothing = np.full(len(tongue), "", object)
-    told = _opinions(
-        rng, _plain("reviews"), bank("survey_opener"), bare, BARE_SURVEYS, nothing, sentiment, topic, tongue
-    )
+    nouns = np.where(tongue == 1, "stuff", "东西").astype(object)  # only sarcasm still names what was bought
+    told = _opinions(rng, _plain("reviews"), bank("survey_opener"), bare, BARE_SURVEYS, nouns, sentiment, topic, tongue)
     text = [t.replace("{score}", str(s)) for t, s in zip(told.text.tolist(), np.asarray(score).tolist(), strict=True)]
     return Opinions(_strings(text), told.is_telling, told.is_sarcastic, told.minor)
 
@@ -279,8 +277,7 @@ def _opinions(
 ) -> Opinions:
     """Texts of these topics and sentiments, `bare` ones among them."""
     n = len(topic)
-    kind = rng.random(n)
-    telling = kind >= bare_share
+    telling = rng.random(n) >= bare_share
     negative = sentiment == 0
     share = min(SARCASM_MOST, SARCASM / max(negative.mean(), 1e-9)) if n else 0.0
     sarcastic = telling & negative & (rng.random(n) < share)
