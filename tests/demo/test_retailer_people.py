@@ -51,6 +51,7 @@ def peopled(folder: Path, scale: Scale) -> Iterator[World]:
                 "latitude": np.array(latitude)[city] + rng.normal(0, 0.05, n),
                 "longitude": np.array(longitude)[city] + rng.normal(0, 0.05, n),
                 "is_warehouse": np.arange(n) >= scale.stores,
+                "traffic": np.where(np.arange(n) % 5 == 0, 6.0, 1.0),
             },
         )
         people.make(made)

@@ -12,3 +12,36 @@ tables from those before it. Drawing is numpy's; joining, sorting and writing is
 Names, phones, documents and addresses are drawn at random from word lists; phone numbers have prefixes, and document
 numbers a region, that are given to nobody.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.demo.retailer import after, behaviour, campaigns, catalogue, journeys, people, places, systems, truth
+from jobs.demo.retailer.world import Scale, world
+
+Progress = Callable[[str, int, int], None]  # what is done now, steps done, steps in all
+MAKERS = (places, catalogue, people, campaigns, behaviour, journeys, after)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write` left in the drop folder: how many files are there, and how many of them it wrote or replaced."""
+
+    files: int
+    changed: int
+
+
+def write(drop: Path, truth_folder: Path, scale: Scale, progress: Progress | None = None) -> Written:
+    """Simulate the retailer and let its systems write into `drop`; same scale, same bytes."""
+    steps = len(MAKERS) + len(systems.FEEDS) + 1
+    heed = progress or (lambda _what, _done, _all: None)
+    with world(scale, truth_folder) as made:
+        for number, module in enumerate(MAKERS):
+            heed(module.__name__.rpartition(".")[2], number, steps)
+            module.make(made)
+        files, changed = systems.write(made, drop, lambda what, n, _: heed(what, len(MAKERS) + n, steps))
+        heed("truth", steps - 1, steps)
+        truth.write(made, truth_folder)
+    heed("done", steps, steps)
+    return Written(files, changed)

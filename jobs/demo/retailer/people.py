@@ -262,7 +262,7 @@ def _places(world: World, p: Columns) -> Columns:
     """
     rng = world.scale.rng("people", "home")
     store = world.get(
-        "SELECT store_id, city_id, latitude, longitude FROM store WHERE NOT is_warehouse ORDER BY store_id"
+        "SELECT store_id, city_id, latitude, longitude, traffic FROM store WHERE NOT is_warehouse ORDER BY store_id"
     )
     city = world.get("""
         SELECT city_id, weight, name_en, regexp_replace(name_zh, '市$', '') AS town,
@@ -340,7 +340,10 @@ def _compounds(
         km = 111 * np.hypot(north, 0.85 * east)
         closest = np.argsort(km, axis=1, kind="stable")[:, :8]
         near[rows, : closest.shape[1]] = there[closest]
-        weights[rows, : closest.shape[1]] = np.exp(-np.take_along_axis(km, closest, axis=1) / 1.5) + 1e-9
+        # A store draws by its size and less with distance (Huff, 1964).
+        weights[rows, : closest.shape[1]] = store["traffic"][there[closest]] * (
+            np.exp(-np.take_along_axis(km, closest, axis=1) / 1.5) + 1e-9
+        )
     return compounds, near, weights
 
 

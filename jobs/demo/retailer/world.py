@@ -4,15 +4,18 @@ Tables, in the order in which they are made (integers are row numbers of the tab
 
 | table | made by | one row per |
 |---|---|---|
-| day, holiday, weather | places | day · holiday · city and day |
-| city, store | places | city · store (the last ones are the warehouses of the marketplaces) |
+| day, city, weather, store | places | day · city · city and day · store, the last one the marketplaces' warehouse |
 | type, product, rule | catalogue | product type (third level of the tree) · article · planted rule between types |
-| price | catalogue | product and week |
+| assortment, price, competitor | catalogue | cluster of stores and article · article and week · that, elsewhere |
 | person | people | human being: what is so |
 | account | people | registration of a person in a system: what that system was told |
-| campaign, target, touch | campaigns | campaign · campaign and person · message, with what became of it |
-| "order", line | behaviour | order · its line (demanded, and whether the shelf had it) |
-| stock_cell, stock_move | stock | store and product kept there · what came or went other than by sale |
+| temper, campaign, target, touch | campaigns | person · campaign · campaign and person it was meant for · message |
+| habit, order, line | behaviour | person · visit that bought something · article in it |
+| demand, visit_day | behaviour | article wanted in a visit, whether it was there or not · visit |
+| stock_cell, stock_move, purchase, stock_end | stock | store and article · other than a sale · order · closing |
+| session, event | journeys | visit to the app · thing done there |
+| payment, return, state, unpaid, delivery, point | after | of orders; point: of a courier's track |
+| review, ticket, survey, social | after | text, or doing, with what it truly is about |
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,14 +57,17 @@ class Scale:
 
     @property
     def persons(self) -> int:
+        """Human beings who are, were or will be customers."""
         return max(200, round(100_000 * self.sf))
 
     @property
     def stores(self) -> int:
+        """Shops; the warehouse of the marketplaces comes on top."""
         return max(5, round(500 * self.sf))
 
     @property
     def products_per_type(self) -> int:
+        """Articles of each of the types."""
         return max(5, round(40 * self.sf**0.4))
 
     def rng(self, *name: str | int) -> np.random.Generator:
@@ -78,10 +84,14 @@ class World:
 
     def add(self, name: str, columns: Mapping[str, Any]) -> None:
         """Make a table of these columns (arrays of one length, in order), or add rows to it."""
-        table = pa.table({k: v if isinstance(v, pa.Array | pa.ChunkedArray) else pa.array(v) for k, v in columns.items()})
+        table = pa.table(
+            {k: v if isinstance(v, pa.Array | pa.ChunkedArray) else pa.array(v) for k, v in columns.items()}
+        )
         self.con.register("fresh", table)
         there = self.con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [name]).fetchone()
-        self.con.execute(f'INSERT INTO "{name}" BY NAME FROM fresh' if there else f'CREATE TABLE "{name}" AS FROM fresh')
+        self.con.execute(
+            f'INSERT INTO "{name}" BY NAME FROM fresh' if there else f'CREATE TABLE "{name}" AS FROM fresh'
+        )
         self.con.unregister("fresh")
 
     def get(self, query: str, *values: Any) -> dict[str, np.ndarray]:
@@ -113,7 +123,9 @@ def choose(rng: np.random.Generator, weights: np.ndarray, rows: np.ndarray) -> n
     return (cumulative[rows] <= drawn[:, None]).sum(axis=1).astype(np.int32)
 
 
-def pick(rng: np.random.Generator, words: Iterable[Any], size: int, weights: Iterable[float] | None = None) -> np.ndarray:
+def pick(
+    rng: np.random.Generator, words: Iterable[Any], size: int, weights: Iterable[float] | None = None
+) -> np.ndarray:
     """`size` draws from a list, evenly or by weight."""
     words = np.asarray(list(words))
     p = None if weights is None else np.asarray(list(weights), float) / sum(weights)
