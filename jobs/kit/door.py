@@ -1,107 +1,84 @@
 """Bronze's door: received bytes become rows, each accepted as text or refused with its rule; nothing is dropped.
 
-Pure Python and pyarrow, no other module of this project: it runs inside Spark's workers, one file after the other, in
-constant memory. What it holds:
+Pure Python and pyarrow; of this project only the door's own modules: it runs inside Spark's workers, one file after
+the other, in constant memory. This module opens the door to every format and reads CSV; door_json.py reads JSON lines,
+door_file.py has what they share. What they all hold:
 
 - **Every record comes out**, in order, with its number: rows in = accepted + refused. Blank lines are no records.
-- Values stay text as received; an empty one is null. Text that a spreadsheet would run (`=1+1`) stays that text:
-  exports for spreadsheets neutralise it, the lake does not.
+- Values stay text as received. Text that a spreadsheet would run (`=1+1`) stays that text: exports for spreadsheets
+  neutralise it, the lake does not.
+- Columns are found by their names: another order is fine, additional ones are kept in `_extra` as JSON.
+
+Of CSV, where an empty value is null:
+
 - A block of plain lines (no quote, no NUL, valid, none ragged) is read by Arrow; one with quotes but no fault by
   Python's csv module in its strict mode at one go; any other by the same, record by record. A property test holds all
   three to the same answer.
 - A quoted field may run over several lines. Such a record is believed only if it has the right number of fields;
   otherwise its first line alone is refused (`row:unclosed_quote`) and reading goes on with the next line, so that one
   stray quote cannot swallow the good lines behind it.
-- Columns are found by the header's names: another order is fine, additional ones are kept in `_extra` as JSON.
 """
 
 import csv
-import gzip
-import json
-import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from io import BytesIO, StringIO
-from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-FIELD_LIMIT = 1 << 20  # bytes; a longer field is damage or an attack, not retail data
-LINE_LIMIT = 8 * FIELD_LIMIT
-RAW_LIMIT = 64 << 10  # of a refused record, what is kept beside its rule; landing has all of it
-BLOCK = FIELD_LIMIT // 2  # so that a block with the rest of the one before holds no field over the limit
+from jobs.kit.door_file import (
+    BOM,
+    FIELD_LIMIT,
+    LINE_LIMIT,
+    FileVerdict,
+    Layout,
+    batches,
+    blocks,
+    check_encoding,
+    check_names,
+    damage,
+    extra_text,
+    first_block,
+    readable,
+    unpacked,
+)
+from jobs.kit.door_json import check_json, parse_json
+
 LINES_BACK = 1000  # lines looked at in vain are read again in blocks of so many
-_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_GZIP = b"\x1f\x8b"
 _DELIMITERS = ",;\t|"
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a table's files are written: the columns they must have, their delimiter and encoding."""
-
-    columns: tuple[str, ...]
-    delimiter: str = ","
-    encoding: str = "utf-8"
-
-    @property
-    def schema(self) -> pa.Schema:
-        """What `parse` yields: the columns as text, then the door's own."""
-        own = [("_extra", pa.string()), ("_row_number", pa.int64()), ("_raw", pa.string()), ("_rule", pa.string())]
-        return pa.schema([(name, pa.string()) for name in self.columns] + own)
-
-
-@dataclass(frozen=True)
-class FileVerdict:
-    """Whether a file may be read at all: `rule` is None or names what is wrong, `detail` says it in words."""
-
-    rule: str | None = None
-    detail: str = ""
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def accepted(self) -> bool:
-        """True if its rows may be read."""
-        return self.rule is None
-
-
-# ---- the file as a whole ----
-
-
 def check_file(path: str, layout: Layout) -> FileVerdict:
-    """Judge a file before its rows: packing, emptiness, encoding, delimiter, header.
+    """Judge a file before its rows: packing, emptiness, encoding, columns."""
+    return {"csv": _check_csv, "jsonl": check_json}[layout.format](path, layout)
 
-    Reads the first block, and a gzip whole: what a truncated one still gives must not be taken for all of it.
-    """
-    try:
-        with _open(path) as stream:
-            first = stream.read(BLOCK)
-            while isinstance(stream, gzip.GzipFile) and stream.read(BLOCK):
-                pass
-    except EOFError:
-        return FileVerdict("file:truncated_gzip", "the compressed data ends before its end mark")
-    except (gzip.BadGzipFile, zlib.error) as error:
-        return FileVerdict("file:corrupt_gzip", str(error))
-    if first.startswith(_UTF16):
-        return FileVerdict("file:encoding", f"UTF-16, the contract says {layout.encoding}")
-    lines = first.removeprefix(_BOM).splitlines()
-    if not any(line.strip() for line in lines):
+
+def parse(path: str, layout: Layout) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that `check_file` accepted, in order, in batches of `layout.schema`."""
+    return {"csv": _parse_csv, "jsonl": parse_json}[layout.format](path, layout)
+
+
+# ---- CSV: the file as a whole ----
+
+
+def _check_csv(path: str, layout: Layout) -> FileVerdict:
+    first = first_block(path, layout)
+    if isinstance(first, FileVerdict):
+        return first
+    if not any(line.strip() for line in first.splitlines()):
         return FileVerdict("file:empty", "not even a header")
-    header, rows = _split_header(first.removeprefix(_BOM))
+    header, rows = _split_header(first)
     try:
         text = header.decode(layout.encoding)
         if "\0" in text:
             raise ValueError("NUL bytes in the header")
     except ValueError as error:
         return FileVerdict("file:encoding", f"the header is not {layout.encoding}: {error}")
-    if (share := _undecodable(rows, layout.encoding)) > 0.5:
-        return FileVerdict("file:encoding", f"{share:.0%} of the first lines are not {layout.encoding}")
+    lines = rows.split(b"\n")[:-1] or [rows]  # the last one may be cut in the middle of a character
+    if not (verdict := check_encoding(lines, layout.encoding)).accepted:
+        return verdict
     return _check_header(text, layout, has_rows=bool(rows.strip()))
 
 
@@ -114,43 +91,17 @@ def _check_header(text: str, layout: Layout, *, has_rows: bool) -> FileVerdict:
                 return FileVerdict(
                     "file:wrong_delimiter", f"columns are split by {other!r}, the contract says {layout.delimiter!r}"
                 )
-    if doubled := sorted({n for n in names if names.count(n) > 1}):
-        return FileVerdict("file:duplicate_header", f"more than one column {', '.join(doubled)}")
-    extra = [n for n in names if n not in layout.columns]
-    if missing:
-        return FileVerdict(f"file:missing_column:{missing[0]}", _told_missing(missing, extra, names, layout))
-    warnings = [f"file:extra_column:{name}" for name in extra]
-    if not has_rows:
-        warnings.append("file:header_only")
-    return FileVerdict(warnings=tuple(warnings))
+    return check_names(names, layout, has_rows=has_rows)
 
 
-def _told_missing(missing: list[str], extra: list[str], names: list[str], layout: Layout) -> str:
-    if len(missing) == len(layout.columns):
-        return "none of the columns is in the first line: a file without header?"
-    told = []
-    for column in missing:
-        position = layout.columns.index(column)
-        there = names[position : position + 1]
-        renamed = get_close_matches(column, extra, n=1) or [n for n in there if n in extra]
-        told.append(f"missing {column}" + (f", unexpected {renamed[0]}: renamed?" if renamed else ""))
-    return "; ".join(told)
+# ---- CSV: its rows ----
 
 
-def _undecodable(rows: bytes, encoding: str) -> float:
-    lines = rows.split(b"\n")[:-1] or [rows]  # the last one may be cut in the middle of a character
-    return sum(not _decodes(line, encoding) for line in lines) / len(lines)
-
-
-# ---- its rows ----
-
-
-def parse(path: str, layout: Layout) -> Iterator[pa.RecordBatch]:
-    """The rows of a file that `check_file` accepted, in order, in batches of `layout.schema`."""
-    with _open(path) as stream:
-        blocks = _blocks(stream)
-        header, rest = _split_header(next(blocks, b"").removeprefix(_BOM))
-        reader = _Reader(layout, header, blocks)
+def _parse_csv(path: str, layout: Layout) -> Iterator[pa.RecordBatch]:
+    with unpacked(path) as stream:
+        of_file = blocks(stream)
+        header, rest = _split_header(next(of_file, b"").removeprefix(BOM))
+        reader = _Reader(layout, header, of_file)
         row_number = 1
         for block in reader.all_blocks(rest):
             for batch in reader.batches(block, row_number):
@@ -188,16 +139,9 @@ class _Reader:
     def batches(self, block: bytes, row_number: int) -> Iterator[pa.RecordBatch]:
         """The block's rows, numbered from `row_number`: the first of three ways that can read it."""
         table, raw, rule = self._plain(block) or self._quoted(block) or self._faulty(block)
-        if len(table):
-            numbers = pa.arange(row_number, row_number + len(table))
-            columns = [*table.select(list(self.layout.columns)).columns, self._extra(table), numbers, raw, rule]
-            yield from pa.table(columns, schema=self.layout.schema).to_batches()
-
-    def _extra(self, table: pa.Table) -> pa.Array:
-        if not self.extra:
-            return _nothing(table)
-        rows = ({k: v for k, v in row.items() if v is not None} for row in table.select(self.extra).to_pylist())
-        return pa.array([json.dumps(row, ensure_ascii=False) if row else None for row in rows], pa.string())
+        columns = table.select(list(self.layout.columns)).columns
+        extra = extra_text(table.select(self.extra).to_pylist()) if self.extra else _nothing(table)
+        yield from batches(columns, extra, raw, rule, row_number, self.layout)
 
     # 1. Arrow, for blocks in which a line is a record and a delimiter always delimits
 
@@ -257,7 +201,7 @@ class _Reader:
     def _faulty(self, block: bytes) -> _Read:
         records = list(self._records(block))
         table = self._table([self.refused if rule else fields for fields, _, rule in records])
-        raws = [self._readable(raw) if rule else None for _, raw, rule in records]
+        raws = [readable(raw, self.layout.encoding) if rule else None for _, raw, rule in records]
         return table, pa.array(raws, pa.string()), pa.array([rule for _, _, rule in records], pa.string())
 
     def _records(self, block: bytes) -> Iterator[tuple[list[str], bytes, str | None]]:
@@ -276,7 +220,7 @@ class _Reader:
                 fields, count, rule = self._next(lines, at)
             raw = b"".join(lines[at : at + count])
             at += count
-            yield fields, raw, _damage(raw, self.layout.encoding) or rule or self._judge(fields, raw)
+            yield fields, raw, damage(raw, self.layout.encoding) or rule or self._judge(fields, raw)
         back = [b"".join(lines[start : start + LINES_BACK]) for start in range(at, len(lines), LINES_BACK)]
         self.given_back.extendleft(reversed(back))
 
@@ -312,26 +256,6 @@ class _Reader:
             return "row:repeated_header"
         return None if len(fields) == len(self.names) else "row:ragged"
 
-    def _readable(self, raw: bytes) -> str:
-        text = raw[:RAW_LIMIT].rstrip(b"\r\n").decode(self.layout.encoding, "backslashreplace").replace("\0", "\\x00")
-        return text + (f"… ({len(raw)} bytes)" if len(raw) > RAW_LIMIT else "")
-
-
-def _damage(raw: bytes, encoding: str) -> str | None:
-    if len(raw) > LINE_LIMIT:
-        return None  # cut short by `_blocks`, maybe within a character
-    if b"\0" in raw:
-        return "row:nul"
-    return None if _decodes(raw, encoding) else "row:encoding"
-
-
-def _decodes(line: bytes, encoding: str) -> bool:
-    try:
-        line.decode(encoding)
-    except ValueError:
-        return False
-    return True
-
 
 def _nothing(table: pa.Table) -> pa.Array:
     return pa.nulls(len(table), pa.string())
@@ -346,37 +270,6 @@ def _names(header: str, delimiter: str) -> list[str]:
         return [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
     except csv.Error:
         return []
-
-
-# ---- bytes ----
-
-
-def _is_gzip(path: str) -> bool:
-    with Path(path).open("rb") as file:
-        return file.read(2) == _GZIP
-
-
-def _open(path: str) -> BinaryIO:
-    """The file's bytes, unpacked if it is a gzip (whatever its name). Local files; the one place to teach others."""
-    return gzip.open(path, "rb") if _is_gzip(path) else Path(path).open("rb")  # type: ignore[return-value]
-
-
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, about a BLOCK at a time. Of a line over LINE_LIMIT only the beginning: it is refused anyway."""
-    rest = b""
-    while chunk := stream.read(BLOCK):
-        data = rest + chunk
-        cut = data.rfind(b"\n") + 1
-        if not cut and len(data) > LINE_LIMIT:
-            yield data + b"\n"
-            while chunk and b"\n" not in chunk:
-                chunk = stream.read(BLOCK)
-            cut, data = chunk.find(b"\n") + 1, chunk
-        elif cut:
-            yield data[:cut]
-        rest = data[cut:]
-    if rest:
-        yield rest
 
 
 def _split_header(block: bytes) -> tuple[bytes, bytes]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.kit import door
+from jobs.kit import door_file
 from jobs.kit.door import Layout, check_file, parse
 
 LAYOUT = Layout(("order_id", "product_id", "quantity", "amount"))
@@ -132,7 +132,7 @@ def test_row_is_refused_and_its_neighbours_go_on(file, line: bytes, rule: str) -
     accepted, refused = split(file(HEADER + GOOD + line + GOOD), of=3 + also)
     assert [r["_rule"] for r in refused] == [rule] + ["row:ragged"] * also
     assert [r["product_id"] for r in accepted] == ["banana", "banana"]
-    assert len(refused[0]["_raw"]) <= door.RAW_LIMIT + 50
+    assert len(refused[0]["_raw"]) <= door_file.RAW_LIMIT + 50
 
 
 def test_damage_at_the_very_end_of_the_file(file) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from jobs.kit import door
+from jobs.kit import door, door_file
 from jobs.kit.door import Layout, parse
 
 LAYOUT = Layout(("a", "b", "c"))
@@ -33,7 +33,7 @@ _body = st.one_of(
 
 def read(path: Path, monkeypatch: pytest.MonkeyPatch, *, block: int, ways: str = "123") -> list[dict]:
     with monkeypatch.context() as patch:
-        patch.setattr(door, "BLOCK", block)
+        patch.setattr(door_file, "BLOCK", block)
         patch.setattr(door, "LINES_BACK", 1 + block % 3)
         if "1" not in ways:
             patch.setattr(door._Reader, "_plain", lambda self, block: None)
