@@ -12,12 +12,12 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.kit import door, door_file, door_json
+from jobs.kit import door, door_file, door_json, door_xlsx
 from jobs.kit.contracts import Column, Contract
 from jobs.landing.files import LandedFile
 
 # The engine's workers need not have this project on their path: the door travels with the query.
-for _module in (door, door_file, door_json):
+for _module in (door, door_file, door_json, door_xlsx):
     cloudpickle.register_pickle_by_value(_module)
 
 TECHNICAL = ("_file_id", "_source_file", "_file_date", "_row_number", "_arrived_at")

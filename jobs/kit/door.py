@@ -1,8 +1,8 @@
 """Bronze's door: received bytes become rows, each accepted as text or refused with its rule; nothing is dropped.
 
-Pure Python and pyarrow; of this project only the door's own modules: it runs inside Spark's workers, one file after
-the other, in constant memory. This module opens the door to every format and reads CSV; door_json.py reads JSON lines,
-door_file.py has what they share. What they all hold:
+Pure Python, pyarrow and, for workbooks, openpyxl; of this project only the door's own modules: it runs inside Spark's
+workers, one file after the other, in constant memory. This module opens the door to every format and reads CSV;
+door_json.py reads JSON lines, door_xlsx.py a workbook's sheet, door_file.py has what they share. What they all hold:
 
 - **Every record comes out**, in order, with its number: rows in = accepted + refused. Blank lines are no records.
 - Values stay text as received. Text that a spreadsheet would run (`=1+1`) stays that text: exports for spreadsheets
@@ -45,6 +45,7 @@ from jobs.kit.door_file import (
     unpacked,
 )
 from jobs.kit.door_json import check_json, parse_json
+from jobs.kit.door_xlsx import check_xlsx, parse_xlsx
 
 LINES_BACK = 1000  # lines looked at in vain are read again in blocks of so many
 _DELIMITERS = ",;\t|"
@@ -52,12 +53,12 @@ _DELIMITERS = ",;\t|"
 
 def check_file(path: str, layout: Layout) -> FileVerdict:
     """Judge a file before its rows: packing, emptiness, encoding, columns."""
-    return {"csv": _check_csv, "jsonl": check_json}[layout.format](path, layout)
+    return {"csv": _check_csv, "jsonl": check_json, "xlsx": check_xlsx}[layout.format](path, layout)
 
 
 def parse(path: str, layout: Layout) -> Iterator[pa.RecordBatch]:
     """The rows of a file that `check_file` accepted, in order, in batches of `layout.schema`."""
-    return {"csv": _parse_csv, "jsonl": parse_json}[layout.format](path, layout)
+    return {"csv": _parse_csv, "jsonl": parse_json, "xlsx": parse_xlsx}[layout.format](path, layout)
 
 
 # ---- CSV: the file as a whole ----
