@@ -40,7 +40,15 @@ _CAST = {"date", "timestamp"}
 def layout(contract: Contract) -> door.Layout:
     """How the table's files are written, for the door."""
     assert contract.drop is not None, f"{contract.name} has no drop folder"
-    return door.Layout(tuple(c.name for c in received(contract)), contract.drop.delimiter, contract.drop.encoding)
+    drop, columns = contract.drop, received(contract)
+    return door.Layout(
+        columns=tuple(c.name for c in columns),
+        delimiter=drop.delimiter,
+        encoding=drop.encoding,
+        format=drop.format,
+        sheet=drop.sheet,
+        required=tuple(c.name for c in columns if c.required),
+    )
 
 
 def received(contract: Contract) -> list[Column]:

@@ -20,6 +20,7 @@ JOBS = CHECKOUT / "jobs"
 LAYERS = ("bronze", "silver", "gold", "scoring")
 _TABLE_PROPERTIES = {"growth", "reach", "source", "drop", "max_refused_share"}
 _COLUMN_PROPERTIES = {"unit", "derived"}
+FORMATS = {"csv": {"delimiter", "encoding"}, "jsonl": {"encoding"}, "xlsx": {"sheet"}}  # and what can be said of each
 
 
 class ContractError(Exception):
@@ -51,12 +52,14 @@ class Reach:
 
 @dataclass(frozen=True)
 class Drop:
-    """Which files of the drop folder belong to a bronze table, and how they are written."""
+    """Which files of the drop folder belong to a bronze table, and how they are written: a format of FORMATS."""
 
     folder: str
     name: str
     delimiter: str = ","
     encoding: str = "utf-8"
+    format: str = "csv"
+    sheet: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def parse(path: Path) -> Contract:
         problems.append("no dataGranularityDescription (the grain)")
     if path.parent.name == "bronze" and not (custom.get("source") and custom.get("drop")):
         problems.append("a bronze table says its source and its drop (folder, name)")
+    drop = _drop(custom.get("drop"), problems)
     if problems:
         raise ContractError(f"{path}:\n  " + "\n  ".join(problems))
     purpose = contract.description.purpose if contract.description else ""
@@ -169,10 +173,24 @@ def parse(path: Path) -> Contract:
         growth=growth,  # type: ignore[arg-type]
         reach=tuple(Reach(**r) for r in custom.get("reach", [])),
         source=custom.get("source"),
-        drop=Drop(**custom["drop"]) if custom.get("drop") else None,
+        drop=drop,
         max_refused_share=float(custom.get("max_refused_share", 0.05)),
         path=path,
     )
+
+
+def _drop(said: dict[str, Any] | None, problems: list[str]) -> Drop | None:
+    if not said:
+        return None
+    found = said.get("format", "csv")
+    if found not in FORMATS:
+        problems.append(f"drop: format is {found!r}, one of {', '.join(FORMATS)} is wanted")
+        return None
+    wanted = {"folder", "name"} | ({"sheet"} if found == "xlsx" else set())
+    problems += [f"drop: no {key}" for key in sorted(wanted) if not said.get(key)]
+    strange = [key for key in said if key not in {"folder", "name", "format"} | FORMATS[found]]
+    problems += [f"drop: {key} has no meaning for {found}" for key in strange]
+    return None if problems else Drop(**said)
 
 
 def _column(prop: SchemaProperty, problems: list[str]) -> Column:
