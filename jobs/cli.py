@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -377,6 +378,38 @@ def demo(
     from jobs.demo.run import demo as run_demo
 
     raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow))  # type: ignore[arg-type]
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Where to write: drop/ and truth/ in it")],
+    sf: Annotated[float, typer.Option(help="Scale factor; 1 is 500 stores, 100,000 members, 5 GB", min=0.001)] = 0.01,
+    seed: Annotated[int, typer.Option(help="Another seed is another retailer; the same gives the same bytes")] = 1,
+) -> None:
+    """Write what the systems of a simulated retailer would send over two years, and apart from it the truth.
+
+    All data are simulated: see docs/retailer.md.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from jobs.demo import retailer
+    from jobs.demo.retailer.world import Scale
+
+    start = time.monotonic()
+    columns = TextColumn("{task.description:<36}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=out, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        made = retailer.write(
+            folder / "drop",
+            folder / "truth",
+            Scale(sf, seed),
+            lambda what, done, steps: bar.update(task, description=what, completed=done, total=steps),
+        )
+    took = time.monotonic() - start
+    out.print(
+        f"{made.files:,} files in {folder / 'drop'}, {made.changed:,} new or changed, {took:.0f} s. The truth: ", end=""
+    )
+    out.print(str(folder / "truth"), highlight=False)
 
 
 @app.command()

@@ -9,4 +9,4 @@ SELECT file_day, number AS "orderId",
        list_transform(items, lambda i: {'skuId': i.sku, 'itemTotal': i.qty, 'jdPrice': i.list_price,
            'couponPrice': i.discount + i.coupon}) AS "itemInfoList"
 FROM online told JOIN basket USING (order_id) JOIN account a USING (account_id)
-WHERE file_day = getvariable('FILE_DAY') AND told.channel = 3 ORDER BY modified, "orderId"
+WHERE told.channel = 3 ORDER BY file_day, modified, "orderId"

@@ -8,4 +8,4 @@ SELECT file_day, number AS tid,
        {'order': list_transform(items, lambda i: {'oid': number || i.line_no, 'outer_sku_id': i.sku, 'num': i.qty,
            'price': i.list_price::VARCHAR, 'discount_fee': (i.discount + i.coupon)::VARCHAR, 'total_fee': i.amount::VARCHAR})} AS orders
 FROM online told JOIN basket USING (order_id) JOIN account a USING (account_id)
-WHERE file_day = getvariable('FILE_DAY') AND told.channel = 2 ORDER BY modified, tid
+WHERE told.channel = 2 ORDER BY file_day, modified, tid
