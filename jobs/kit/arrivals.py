@@ -42,12 +42,12 @@ def layout(contract: Contract) -> door.Layout:
     assert contract.drop is not None, f"{contract.name} has no drop folder"
     drop, columns = contract.drop, received(contract)
     return door.Layout(
-        columns=tuple(c.name for c in columns),
+        columns=tuple(c.received_as for c in columns),
         delimiter=drop.delimiter,
         encoding=drop.encoding,
         format=drop.format,
         sheet=drop.sheet,
-        required=tuple(c.name for c in columns if c.required),
+        required=tuple(c.received_as for c in columns if c.required),
     )
 
 
@@ -113,7 +113,13 @@ def rows(spark: SparkSession, files: Sequence[LandedFile], contract: Contract) -
     )
     parsed = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read, types)  # one partition for each task
     # Over Connect these strings come typed "string collate UTF8_BINARY", which readers other than Spark refuse.
-    parsed = parsed.select(*[F.col(f.name).cast(f.dataType.simpleString().split()[0]) for f in parsed.schema.fields])
+    ours = {c.received_as: c.name for c in received(contract)}
+    parsed = parsed.select(
+        *[
+            F.col(f"`{f.name}`").cast(f.dataType.simpleString().split()[0]).alias(ours.get(f.name, f.name))
+            for f in parsed.schema.fields
+        ]
+    )
     return judge(parsed, contract)
 
 

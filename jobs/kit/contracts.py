@@ -29,7 +29,11 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Column:
-    """One column as promised; `derived` is the SQL expression that makes it at bronze's door."""
+    """One column as promised.
+
+    `derived` is the SQL expression that makes it at bronze's door; `received_as` the name that it has in the file
+    (ODCS `physicalName`), where that is another one.
+    """
 
     name: str
     type: str
@@ -38,6 +42,7 @@ class Column:
     description: str
     unit: str | None = None
     derived: str | None = None
+    received_as: str = ""
     classification: str | None = None
 
 
@@ -207,6 +212,7 @@ def _column(prop: SchemaProperty, problems: list[str]) -> Column:
         description=prop.description or "",
         unit=custom.get("unit"),
         derived=custom.get("derived"),
+        received_as=prop.physicalName or str(prop.name),
         classification=prop.classification,
     )
 

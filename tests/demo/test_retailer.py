@@ -68,7 +68,7 @@ def test_another_seed_gives_another_retailer_and_progress_is_told_to_its_end(wri
     retailer.write(tmp_path / "drop", tmp_path / "truth", Scale(SMALL.sf, seed=2), lambda *step: heard.append(step))
     mine, other = contents(written / "drop"), contents(tmp_path / "drop")
     same = {name.split("/")[1] for name in mine.keys() & other.keys() if mine[name] == other[name]}
-    assert same <= {"holidays", "campaign_list", "coupon_list"}  # a month's campaigns may be alike by chance
+    assert same <= {"holiday_list", "campaign_list", "coupon_list"}  # a month's campaigns may be alike by chance
     assert [n for _, n, _ in heard] == list(range(len(heard)))
     assert heard[-1][1] == heard[-1][2]
     assert not [*tmp_path.rglob(".*")]  # nothing half-written is left lying about
@@ -275,7 +275,7 @@ def test_each_system_has_its_encoding(written):
         gbk.decode("utf-8")
     assert "上海" in gbk.decode("gb18030")
     assert sorted((drop / "crm/members").glob("*.csv"))[0].read_bytes().startswith(b"\xef\xbb\xbf")
-    assert sorted((drop / "finance/monthly").glob("*.xlsx"))[0].read_bytes().startswith(b"PK")
+    assert sorted((drop / "finance/finance_monthly").glob("*.xlsx"))[0].read_bytes().startswith(b"PK")
 
 
 def test_no_system_knows_the_truth(written):
