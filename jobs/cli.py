@@ -368,16 +368,21 @@ def doctor() -> None:
 
 @app.command()
 def demo(
-    data: Annotated[str, typer.Option(help="slice (default), full: all 20.9 million rows, or tiny")] = "slice",
+    data: Annotated[
+        str, typer.Option(help="Complete Journey: slice (default), full (20.9 million rows), tiny · or retailer")
+    ] = "slice",
     break_: Annotated[bool, typer.Option("--break", help="Then let a bad day in and see the gate hold.")] = False,
     airflow: Annotated[
         bool, typer.Option(help="Let Airflow's scheduler run the DAGs; --no-airflow runs the jobs here.")
     ] = True,
 ) -> None:
     """The whole of it on real data: services, DAGs, tables, models, scores. `make demo` installs first."""
+    from jobs.demo.datasets import DATASETS
     from jobs.demo.run import demo as run_demo
 
-    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow))  # type: ignore[arg-type]
+    if data not in DATASETS:
+        raise typer.BadParameter(f"{data!r} is none of {', '.join(DATASETS)}", param_hint="--data")
+    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow))
 
 
 @app.command()

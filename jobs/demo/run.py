@@ -17,10 +17,12 @@ from typing import Any
 
 from rich.console import Console
 
-from jobs.demo import complete_journey, show
+from jobs.demo import datasets, show
 from jobs.demo.airflow import Airflow, AirflowError, Task
+from jobs.demo.datasets import DataSet
+from jobs.demo.files import Written
 from jobs.demo.show import OK, Board, Layer, Model, Page
-from jobs.kit import lineage, process
+from jobs.kit import contracts, lineage, process
 from jobs.kit.process import NotStarted
 from jobs.kit.settings import Settings, settings
 
@@ -32,25 +34,25 @@ PLAIN_WIDTH = 140  # in a pipe or a log there is no window to fit into
 WITHOUT_AIRFLOW = ("postgres", "engine", "mlflow")
 BROKEN_SOURCE = "pos"
 HEADLINE = "gold.sales_daily"
-INTRO = (
-    "Complete Journey by 84.51°, 2017: data that its authors call simulated from real transactions. "
-    "What the numbers below say of shoppers, they say of that simulation."
-)
 
 
-def demo(data: complete_journey.Data = "slice", *, break_day: bool = False, airflow: bool = True) -> int:
+def demo(data: str = "slice", *, break_day: bool = False, airflow: bool = True) -> int:
     """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held)."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
     board = Board(console)
-    console.print(f"[bold]Shoplake[/]  {INTRO}\n", highlight=False)
     try:
-        flow = Flow(settings(), board, data, use_airflow=airflow)
+        chosen = datasets.choose(data, settings())
+        console.print(f"[bold]Shoplake[/]  {chosen.intro}\n", highlight=False)
+        flow = Flow(settings(), board, chosen, use_airflow=airflow)
         flow.prepare()
         ok = flow.good_run()
         flow.summarise()
         return (0 if ok else 1) if not (ok and break_day) else (0 if flow.bad_day() else 1)
+    except datasets.OtherDataError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return 1
     except (AirflowError, NotStarted) as error:
         logs = settings().home / "logs"
         console.print(f"[red]{error}[/] Logs: {logs}. The same command goes on from here.", highlight=False)
@@ -67,9 +69,9 @@ def demo(data: complete_journey.Data = "slice", *, break_day: bool = False, airf
 class Flow:
     """One demo from beginning to end."""
 
-    def __init__(self, conf: Settings, board: Board, data: complete_journey.Data, *, use_airflow: bool) -> None:
+    def __init__(self, conf: Settings, board: Board, data: DataSet, *, use_airflow: bool) -> None:
         self.conf, self.board, self.data, self.use_airflow = conf, board, data, use_airflow
-        self.as_of: date = complete_journey.CUTS[data].last
+        self.as_of: date = data.last
         self.airflow: Airflow | None = None
         self.services: list[Any] = []
 
@@ -79,14 +81,14 @@ class Flow:
         """Start the services, and meanwhile dress the data as files in the drop folder."""
         from jobs.kit import services
 
-        said: list[complete_journey.Written] = []
+        said: list[Written] = []
         halt = threading.Event()
 
         def heed(*_: object) -> None:
             if halt.is_set():
                 raise InterruptedError
 
-        dressing = process.Background(lambda: said.append(complete_journey.write(self.conf.drop, self.data, heed)))
+        dressing = process.Background(lambda: said.append(self.data.write(self.conf, heed)))
         wanted = services.COMPONENTS if self.use_airflow else WITHOUT_AIRFLOW
         with self._status("starting the services, dressing the data"):
             try:
@@ -109,6 +111,11 @@ class Flow:
     def _ingest(self) -> list[str]:
         return [f"ingest_{source}" for source in lineage.sources()]
 
+    def _is_sent(self, table: str) -> bool:
+        """Whether this retailer has such a source at all."""
+        drop = contracts.load(table).drop
+        return drop is not None and (self.conf.drop / drop.folder).is_dir()
+
     def _service(self, name: str) -> Any:
         found = next((s for s in self.services if s.name == name), None)
         if found is None:
@@ -128,7 +135,7 @@ class Flow:
 
     def good_run(self) -> bool:
         """Bring every table, model and score up to date; False if something was refused or failed."""
-        title = f"Complete Journey ({self.data}) as of {self.as_of}"
+        title = f"{self.data.title} as of {self.as_of}"
         with self.board.shown(title):
             return self._by_airflow() if self.airflow else self._by_hand()
 
@@ -136,8 +143,12 @@ class Flow:
         assert self.airflow
         began = datetime.now(UTC)
         watch = _Watch(self.airflow, self.board, began)
-        for dag in self._ingest():
-            self.airflow.start(dag, as_of=self.as_of.isoformat())
+        for source, tables in lineage.sources().items():
+            if any(self._is_sent(table) for table in tables):
+                self.airflow.start(f"ingest_{source}", as_of=self.as_of.isoformat())
+            else:
+                for table in tables:
+                    self.board.set(table, "nothing new")
         # The last arrival wakes a DAG for all that arrived while it was paused; let run from the start, the first
         # arrival would wake it for itself, and the others once more.
         watch.until_last("bronze")
@@ -210,7 +221,7 @@ class Flow:
         """Let a bad day in and show which gate held; False if none did."""
         console, board = self.board.console, self.board
         before = self._headline()
-        path = complete_journey.break_day(self.conf.drop, self.data)
+        path = self.data.break_day(self.conf)
         began = datetime.now(UTC)
         board.restart()
         console.print()

@@ -1,12 +1,12 @@
 """Settings: the only module that reads the environment.
 
-Every field can be set by an environment variable `SHOPLAKE_<FIELD>` (say `SHOPLAKE_LAKE=s3a://bucket/lake`);
+Every field can be set by an environment variable `SHOPLAKE_<FIELD>` (say `SHOPLAKE_LAKE=s3a://bucket/lake`), or by a
+line of that form in `<home>/settings.env`, where the demo writes what its data ask for; the environment wins.
 `shoplake doctor` prints the values in force.
 """
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     mlflow_artifacts: str = Field("", description="Root of model artifacts; default <home>/mlflow/artifacts")
     currency: str = Field("USD", description="ISO 4217 code of the unit `business_currency`")
     timezone: str = Field("America/New_York", description="Business time zone: what day a sale belongs to")
-    data: Literal["slice", "full", "tiny"] = Field("slice", description="How much of Complete Journey is dressed")
+    data: str = Field("", description="The data that the demo brought into this lake")
 
     def model_post_init(self, _context: object) -> None:
         """Fill the defaults that hang on `home`."""
@@ -57,4 +57,16 @@ class Settings(BaseSettings):
 @lru_cache
 def settings() -> Settings:
     """The settings of this process, read once."""
-    return Settings()
+    return Settings(_env_file=_remembered(Settings()))  # type: ignore[call-arg]
+
+
+def remember(conf: Settings, **values: str) -> None:
+    """Write values beside the lake for every later process to find, and use them in this one."""
+    lines = "".join(f"SHOPLAKE_{name.upper()}={value}\n" for name, value in values.items())
+    conf.home.mkdir(parents=True, exist_ok=True)
+    _remembered(conf).write_text(lines, encoding="utf-8")
+    settings.cache_clear()
+
+
+def _remembered(conf: Settings) -> Path:
+    return conf.home / "settings.env"

@@ -14,22 +14,14 @@ numbers a region, that are given to nobody.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.demo.files import Written
 from jobs.demo.retailer import after, behaviour, campaigns, catalogue, journeys, people, places, systems, truth
 from jobs.demo.retailer.world import Scale, world
 
 Progress = Callable[[str, int, int], None]  # what is done now, steps done, steps in all
 MAKERS = (places, catalogue, people, campaigns, behaviour, journeys, after)
-
-
-@dataclass(frozen=True)
-class Written:
-    """What `write` left in the drop folder: how many files are there, and how many of them it wrote or replaced."""
-
-    files: int
-    changed: int
 
 
 def write(drop: Path, truth_folder: Path, scale: Scale, progress: Progress | None = None) -> Written:

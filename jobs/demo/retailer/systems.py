@@ -20,7 +20,6 @@ come with a byte-order mark; the warehouse splits columns by `|`; finance sends 
 """
 
 import csv
-import filecmp
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pathlib import Path
 
 import xlsxwriter
 
+from jobs.demo.files import put, quoted
 from jobs.demo.retailer import campaigns, journeys
 from jobs.demo.retailer.world import World
 
@@ -147,7 +147,7 @@ def write_feed(world: World, drop: Path, feed: Feed) -> Iterator[bool]:
             world.run(f"SET VARIABLE FILE_DAY = {day}")
             _copy(world, query, whole, feed)
             if whole.stat().st_size:
-                yield _put(whole, folder / feed.file(world, day))
+                yield put(whole, folder / feed.file(world, day))
         whole.unlink(missing_ok=True)
     else:
         world.run(f"CREATE OR REPLACE TEMP TABLE feed AS {query}")
@@ -159,7 +159,7 @@ def write_feed(world: World, drop: Path, feed: Feed) -> Iterator[bool]:
 
 def _copy(world: World, query: str, path: Path, feed: Feed) -> None:
     options = "FORMAT json" if feed.format == "jsonl" else f"FORMAT csv, HEADER true, DELIMITER '{feed.delimiter}'"
-    world.run(f"COPY (SELECT * EXCLUDE (file_day) FROM ({query})) TO {_quoted(path)} ({options})")
+    world.run(f"COPY (SELECT * EXCLUDE (file_day) FROM ({query})) TO {quoted(path)} ({options})")
 
 
 def _cut(world: World, whole: Path, feed: Feed, counts: Iterable[tuple[int, int]]) -> Iterator[bool]:
@@ -177,16 +177,8 @@ def _cut(world: World, whole: Path, feed: Feed, counts: Iterable[tuple[int, int]
                     file.writelines(rows)
             else:
                 fresh.write_bytes(b"".join(rows).decode().encode(feed.encoding))
-            yield _put(fresh, whole.with_name(name))
+            yield put(fresh, whole.with_name(name))
     whole.unlink()
-
-
-def _put(fresh: Path, path: Path) -> bool:
-    if path.is_file() and filecmp.cmp(fresh, path, shallow=False):
-        fresh.unlink()
-        return False
-    fresh.replace(path)
-    return True
 
 
 def _write_workbook(path: Path, sheet: str, rows: Iterator[bytes]) -> None:
@@ -197,7 +189,3 @@ def _write_workbook(path: Path, sheet: str, rows: Iterator[bytes]) -> None:
         for number, fields in enumerate(csv.reader(row.decode() for row in rows)):
             table.write_row(number, 0, fields)
         book.add_worksheet("notes").write(0, 0, "财务部编制，单位：元")
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

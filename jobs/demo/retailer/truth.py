@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jobs.demo.files import put, quoted
 from jobs.demo.retailer.world import World
 
 TRUTH = {
@@ -39,5 +40,5 @@ def write(world: World, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, query in TRUTH.items():
         fresh = folder / f".{name}.tmp"
-        world.run(f"COPY ({query}) TO '{str(fresh).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
-        fresh.replace(folder / f"{name}.parquet")
+        world.run(f"COPY ({query}) TO {quoted(fresh)} (FORMAT parquet)")
+        put(fresh, folder / f"{name}.parquet")
