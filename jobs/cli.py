@@ -386,6 +386,32 @@ def demo(
 
 
 @app.command()
+def scoreboard(
+    as_json: Json = False,
+    write: Annotated[Path | None, typer.Option(help="Also as Markdown into this file, say BENCHMARKS.md")] = None,
+) -> None:
+    """How good the models are, beside their baselines and, where the truth is known, the best that it allows."""
+    from jobs.demo import scoreboard as board
+    from jobs.demo import show
+    from jobs.demo.datasets import DATASETS
+    from jobs.kit.settings import settings
+
+    conf = settings()
+    found = board.scores(conf)
+    if as_json:
+        print(board.as_json(found))  # noqa: T201 (for machines)
+        return
+    if not found:
+        out.print("Nothing is scored yet: shoplake run --all, or make demo.")
+        raise typer.Exit(1)
+    title = DATASETS[conf.data].title if conf.data in DATASETS else f"The lake {conf.lake}"
+    show.scoreboard(out, title, board.HEADINGS, map(board.cells, found))
+    out.print(f"As a page: {board.write_page(conf, found, title).as_uri()}", highlight=False, soft_wrap=True)
+    if write:
+        write.write_text(board.as_markdown(found, title, f"shoplake scoreboard --write {write.name}"), encoding="utf-8")
+
+
+@app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Where to write: drop/ and truth/ in it")],
     sf: Annotated[float, typer.Option(help="Scale factor; 1 is 500 stores, 100,000 members, 5 GB", min=0.001)] = 0.01,

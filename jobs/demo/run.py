@@ -273,10 +273,13 @@ class Flow:
 
     def summarise(self) -> None:
         """Rows, refusals, gates, models, pages, and what to try next."""
+        from jobs.demo import scoreboard
         from jobs.kit import quarantine
 
         refused = quarantine.summary()
         show.summary(self.board.console, self._layers(refused), refused, self._models(), self._pages())
+        if known := [s for s in scoreboard.scores(self.conf) if s.best is not None]:
+            show.scoreboard(self.board.console, "Against the truth", scoreboard.HEADINGS, map(scoreboard.cells, known))
         show.next_steps(self.board.console, NEXT)
         took = f"{self.board.seconds():.0f} s in all"
         self.board.console.print(f"\n{took}. `make down` stops what runs.", highlight=False)

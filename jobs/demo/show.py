@@ -254,6 +254,14 @@ def summary(
         console.print(where)
 
 
+def scoreboard(console: Console, title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Figures beside the naive way's and the best that is possible."""
+    board = _titled(title, *headings, number=2)
+    for row in rows:
+        board.add_row(*row)
+    console.print(board)
+
+
 def next_steps(console: Console, steps: Iterable[tuple[str, str]]) -> None:
     """What to try next: commands and what they are for."""
     grid = Table.grid(padding=(0, 2))

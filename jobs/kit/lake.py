@@ -237,12 +237,12 @@ def append_ops(name: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> 
     )
 
 
-def read_small(table: str) -> pa.Table:
-    """All rows of a small table, without Spark. NotThereError if it was never published."""
+def read_small(table: str, sql: str = "SELECT * FROM t") -> pa.Table:
+    """All rows of a small table, or what `sql` says of it as `t`, without Spark. NotThereError if never published."""
     found = _open(table)
     if found is None:
         raise NotThereError(f"{table} was never published")
-    return pa.table(QueryBuilder().register("t", found).execute("SELECT * FROM t").read_all())
+    return pa.table(QueryBuilder().register("t", found).execute(sql).read_all())
 
 
 def read_ops(name: str) -> pa.Table | None:

@@ -63,7 +63,7 @@ GROWTH_PER_YEAR = (0.0, 0.30, 0.10, 0.12)  # of a channel's pull
 
 
 def make(world: World) -> None:
-    """Tables habit, order, line (with what the shelves lacked), stock_cell, stock_move, purchase."""
+    """Tables habit, rate, order, line, demand, visit_day, and what stock.py makes."""
     _habits(world)
     _visits(world)
     _baskets(world)
@@ -84,6 +84,7 @@ def _habits(world: World) -> None:
         "person_id": person["person_id"],
         "pace": _of_segments("rate")[segment] * rng.gamma(1.4, 1 / 1.4, n),
         "left_day": np.minimum(begins + np.ceil(lifetime), 10 * days).astype(np.int32),
+        "mean_lifetime_days": _of_segments("lifetime_days")[segment],
         "sensitivity": _of_segments("sensitivity")[segment],
     })  # fmt: skip
 
@@ -126,6 +127,12 @@ def _visits(world: World) -> None:
     span = by_group[:, group, ends] - by_group[:, group, np.minimum(begins, ends)]  # (channel, person)
     expected = person["pace"] * mix.T * span
     expected *= ORDERS_PER_PERSON * n / expected.sum()
+    alive = np.maximum(ends - begins, 1)
+    world.add("rate", {
+        "person_id": person["person_id"],
+        "card_visits_per_day": np.where(account[:, 0] >= 0, expected[0] * (1 - FORGOTTEN_CARD) / alive, 0),
+        "visits_per_day": expected.sum(axis=0) / alive,
+    })  # fmt: skip
     count = rng.poisson(expected)
     who = np.concatenate([np.repeat(person["person_id"], c) for c in count]).astype(np.int32)
     channel = np.repeat(np.arange(len(CHANNELS), dtype=np.int8), count.sum(axis=1))

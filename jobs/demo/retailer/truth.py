@@ -7,9 +7,12 @@ from jobs.demo.retailer.world import World
 
 TRUTH = {
     "people": "SELECT system, native_id, person_id, is_duplicate FROM account ORDER BY ALL",
+    "calendar": "SELECT min(date) AS first_date, max(date) AS last_date FROM day",
     "persons": """
-        SELECT person_id, segment, kind AS temper, joined_day, left_day, pace, sensitivity
-        FROM person JOIN habit USING (person_id) JOIN temper USING (person_id) ORDER BY person_id""",
+        SELECT person_id, segment, kind AS temper, joined_day, left_day, card_visits_per_day, visits_per_day,
+               mean_lifetime_days, sensitivity
+        FROM person JOIN habit USING (person_id) JOIN rate USING (person_id) JOIN temper USING (person_id)
+        ORDER BY person_id""",
     "rules": """
         SELECT a.type_en AS antecedent, c.type_en AS consequent, chance
         FROM rule JOIN type a ON a.type_id = antecedent JOIN type c ON c.type_id = consequent ORDER BY ALL""",

@@ -10,7 +10,7 @@ Tables, in the order in which they are made (integers are row numbers of the tab
 | person | people | human being: what is so |
 | account | people | registration of a person in a system: what that system was told |
 | temper, campaign, target, touch | campaigns | person · campaign · campaign and person it was meant for · message |
-| habit, order, line | behaviour | person · visit that bought something · article in it |
+| habit, rate, order, line | behaviour | person · person · visit that bought something · article in it |
 | demand, visit_day | behaviour | article wanted in a visit, whether it was there or not · visit |
 | stock_cell, stock_move, purchase, stock_end | stock | store and article · other than a sale · order · closing |
 | session, event | journeys | visit to the app · thing done there |

@@ -1,0 +1,140 @@
+"""The scoreboard: a perfect answer scores the best, a naive one the baseline, and what nobody knows is left out."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from jobs.demo import scoreboard
+from jobs.kit import lake, registry
+from jobs.kit.settings import Settings
+
+DAY = date(2025, 12, 31)
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    """A lake without tables and models; `put` and `tell` add tables and truths."""
+    tables: dict[str, pa.Table] = {}
+
+    def read_small(name, sql=""):
+        if name not in tables:
+            raise lake.NotThereError(name)
+        return tables[name]
+
+    monkeypatch.setattr(lake, "read_small", read_small)
+    monkeypatch.setattr(registry, "overview", lambda: [])
+    (tmp_path / "truth").mkdir()
+
+    def put(name, rows):
+        tables[name] = pa.Table.from_pylist(rows)
+
+    def tell(name, **columns):
+        pd.DataFrame(columns).to_parquet(tmp_path / "truth" / f"{name}.parquet")
+
+    return SimpleNamespace(conf=Settings(home=tmp_path), put=put, tell=tell)
+
+
+def put_rules(given, *pairs):
+    given.put(
+        "scoring.product_associations", [{"as_of_date": DAY, "antecedent": list(a), "consequent": c} for a, c in pairs]
+    )
+    given.put("gold.basket_items", [{"item": item, "n": n} for item, n in (("a", 9), ("b", 8), ("c", 2), ("d", 1))])
+
+
+def people(given, n):
+    given.tell(
+        "people",
+        system=["erp"] * n,
+        native_id=[f"M{i}" for i in range(n)],
+        person_id=range(n),
+        is_duplicate=[False] * n,
+    )
+
+
+def by_metric(found):
+    return {s.metric: s for s in found}
+
+
+def test_a_lake_without_scores_has_none(given):
+    assert scoreboard.scores(given.conf) == []
+
+
+def test_mined_pairs_are_found_missed_or_false_whatever_their_direction(given):
+    given.tell("rules", antecedent=["a", "c"], consequent=["b", "d"], chance=[0.3, 0.3])
+    put_rules(given, ("b", "a"), ("a", "d"), (("a", "b"), "c"))
+    found = by_metric(scoreboard.scores(given.conf))
+    assert found["precision of pairs"].value == 0.5  # a rule with two antecedents is no pair
+    assert found["recall of pairs"].value == 0.5
+    assert found["precision of pairs"].baseline == 0.5  # the two most bought pairs: a b, and a c
+    assert "1 found, 1 missed, 1 false" in found["precision of pairs"].note
+
+
+def test_without_a_truth_nothing_is_said_of_it(given):
+    put_rules(given, ("b", "a"))
+    assert scoreboard.scores(given.conf) == []
+
+
+def test_segments_that_are_the_kinds_of_shoppers_agree_wholly(given):
+    n = 40
+    people(given, n)
+    given.tell("persons", person_id=range(n), segment=[i % 4 for i in range(n)])
+    member = [{"as_of_date": DAY, "member_id": f"M{i}"} for i in range(n)]
+    given.put("scoring.customer_segments", [{**m, "segment_id": 10 + i % 4} for i, m in enumerate(member)])
+    given.put("gold.customer_rfm", [{**m, "monetary_score": i % 5, "recency_days": i} for i, m in enumerate(member)])
+    (score,) = scoreboard.scores(given.conf)
+    assert score.value == 1.0
+    assert score.baseline == pytest.approx(0, abs=0.1)
+
+
+def test_who_knows_every_rate_tells_best_who_has_left(given):
+    n, rng = 3000, np.random.default_rng(3)
+    rate, mean = rng.choice([0.02, 0.3], n), np.full(n, 300.0)
+    left = rng.exponential(mean).astype(int)
+    until = np.minimum(left, 730)
+    recency = 730 - np.maximum(until - rng.exponential(1 / rate), 0)
+    people(given, n)
+    given.tell("calendar", first_date=[pd.Timestamp("2024-01-02")], last_date=[pd.Timestamp(DAY)])
+    given.tell(
+        "persons", person_id=range(n), segment=[0] * n, left_day=left, card_visits_per_day=rate, mean_lifetime_days=mean
+    )
+    member = [{"as_of_date": DAY, "member_id": f"M{i}"} for i in range(n)]
+    given.put(
+        "scoring.churn_scores",
+        [{**m, "churn_probability": float(p)} for m, p in zip(member, rng.random(n), strict=True)],
+    )
+    given.put(
+        "gold.customer_rfm",
+        [{**m, "monetary_score": 1, "recency_days": int(r)} for m, r in zip(member, recency, strict=True)],
+    )
+    auc = by_metric(scoreboard.scores(given.conf))["AUC for having left"]
+    assert auc.value == pytest.approx(0.5, abs=0.04)  # drawn by lot
+    assert auc.value < auc.baseline < auc.best < 1
+
+
+def test_pages_say_what_made_them_and_escape_what_they_are_told(given):
+    found = [scoreboard.Score("rules", "recall <b>", 0.5, None, 1.0)]
+    text = scoreboard.as_markdown(found, "Simulated", "shoplake scoreboard --write X.md")
+    assert "`shoplake scoreboard --write X.md`" in text
+    assert "| rules | recall <b> | 0.500 | – | 1.000 |  |" in text
+    page = scoreboard.write_page(given.conf, found, "Simulated").read_text()
+    assert "recall &lt;b&gt;" in page
+    assert json.loads(scoreboard.as_json(found))[0]["best"] == 1.0
+
+
+def test_nobody_else_reads_the_truth():
+    """A table or model that saw it would be graded on its own answers."""
+    package = Path(scoreboard.__file__).parents[1]
+    named = {
+        p.relative_to(package).as_posix()
+        for p in package.rglob("*.py")
+        if re.search(r"[\"/]truth\b", p.read_text("utf-8"))
+    }
+    makers = {"demo/retailer/__init__.py", "demo/datasets.py", "cli.py"}  # they say where it is written
+    assert named - makers == {"demo/scoreboard.py"}
