@@ -1,4 +1,4 @@
-"""Marketing: campaigns, targets, coupons, redemptions as they clear, and where products are placed each week."""
+"""Marketing: campaigns with plans, targets and messages, coupons and their redemptions, products placed each week."""
 
 from datetime import date
 from pathlib import Path
