@@ -532,3 +532,7 @@ def main() -> None:
             raise
         err.print(f"[red]{said}[/]", highlight=False)
         sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jobs.landing.files import LandedFile, land_source
 
-SCHEDULE = "0 6 * * 1"  # Monday morning: placements are fixed by week, redemptions clear on Sunday.
+SCHEDULE = "30 5 * * *"  # Every morning: messages report daily; placements and redemptions come once a week.
 
 
 def fetch(drop: Path, landing: Path, *, as_of: date) -> list[LandedFile]:

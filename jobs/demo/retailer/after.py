@@ -147,7 +147,8 @@ def _reviews(world: World) -> None:
     line = world.get("""
         SELECT line.order_id, line.line_number, product_id, channel, "order".day AS day, type_zh, type_en,
                shelf_life_days BETWEEN 1 AND 10 AS is_fresh, coalesce(is_late, false) AS is_late,
-               r.order_id IS NOT NULL AS is_returned, retail_discount > 0 AS is_bargain
+               r.order_id IS NOT NULL AS is_returned, retail_discount > 0 AS is_bargain,
+               coalesce(finished_s // 86400, "order".day) AS arrived_day
         FROM line JOIN "order" ON "order".order_id = line.order_id JOIN product USING (product_id)
         JOIN type USING (type_id) LEFT JOIN delivery ON delivery.order_id = line.order_id
         LEFT JOIN "return" r ON r.order_id = line.order_id AND r.line_number = line.line_number
@@ -166,7 +167,7 @@ def _reviews(world: World) -> None:
     topic = np.where((line["channel"] > 0) & (stars <= 2) & (rng.random(n) < 0.2), number["delivery_damage"], topic)
     language = _languages(rng, n)
     said = texts.reviews(rng, line["type_zh"], line["type_en"], stars, topic, language)
-    day = line["day"] + rng.integers(1, 9, n)
+    day = line["arrived_day"] + rng.integers(1, 9, n)
     inside = day < days
     world.add("review", {k: v[inside] for k, v in {
         "order_id": line["order_id"], "line_number": line["line_number"], "product_id": line["product_id"],

@@ -50,7 +50,10 @@ def _days(world: World) -> None:
     scale = world.scale
     number = np.arange(scale.days)
     dates = np.datetime64(scale.first) + number
-    named = holidays.country_holidays("CN", years=range(scale.first.year, scale.last.year + 1), language="en_US")
+    named = holidays.country_holidays(
+        "CN",
+        years=range(scale.first.year, scale.last.year + 1),
+    )
     names = [named.get(scale.first + timedelta(days=int(n))) for n in number]
     festival = np.full(scale.days, None, object)
     for name, spans in FESTIVALS.items():
@@ -96,7 +99,7 @@ def _weather(world: World) -> None:
     world.add("weather", {
         "city_id": np.tile(np.arange(cities, dtype=np.int32), days),
         "day": np.repeat(np.arange(days, dtype=np.int32), cities),
-        "temperature_c": mean.round(1).ravel(),
+        "temperature_c": mean.round(1).ravel() + 0.0,  # no -0.0
         "usual_c": (city["mean_c"] + city["swing_c"] * np.cos(year) + 0 * error).round(1).ravel(),
         "rain_mm": rain.round(1).ravel(),
         "wind_m_s": rng.gamma(3.0, 1.1, days * cities).round(1),
