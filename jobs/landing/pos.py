@@ -1,4 +1,4 @@
-"""The tills of the stores: sale and return lines, one CSV per business day, sent after closing."""
+"""The tills of the stores: tickets, their lines and payments, one CSV each per business day, sent after closing."""
 
 from datetime import date
 from pathlib import Path
