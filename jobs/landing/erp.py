@@ -1,4 +1,4 @@
-"""The ERP: the product master, exported whole whenever it changes."""
+"""The ERP: products and stores, exported whole whenever they change; the weeks' prices; new loyalty cards."""
 
 from datetime import date
 from pathlib import Path
