@@ -1,4 +1,4 @@
-"""The CRM: attributes of the loyalty members, exported whole."""
+"""The CRM: members and their attributes, exported whole; consents as they change."""
 
 from datetime import date
 from pathlib import Path
