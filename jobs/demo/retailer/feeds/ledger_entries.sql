@@ -1,9 +1,8 @@
 -- A wrong booking is wrong on both sides: the ledger balances, and disagrees with the tills.
 WITH booked AS (
-    SELECT month_end, store_id, sum(cost) AS cost,
-           sum(revenue) + CASE WHEN dice(70, month_end * 1000 + store_id[2:]::INT) < getvariable('LEDGER_ERROR')
-                               THEN 100 ELSE 0 END AS revenue
-    FROM monthly GROUP BY ALL),
+    SELECT month_end, store_id, cost, revenue + CASE
+        WHEN dice(70, month_end * 1000 + store_id[2:]::INT) < getvariable('LEDGER_ERROR') THEN 100 ELSE 0 END AS revenue
+    FROM (SELECT month_end, store_id, sum(cost) AS cost, sum(revenue) AS revenue FROM monthly GROUP BY ALL)),
 entries AS (
     SELECT month_end, store_id, '6001' AS account, 0 AS debit, revenue AS credit FROM booked
     UNION ALL SELECT month_end, store_id, '1122', revenue, 0 FROM booked
