@@ -43,7 +43,9 @@ def build() -> Path:
             meta={
                 **said["meta"],
                 "run_id": RunIdentifier(
-                    run_name=said["meta"]["run_id"], run_time=datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    # A word before it: Great Expectations tries to read the name as a time, and some ids overflow.
+                    run_name=f"run {said['meta']['run_id']}",
+                    run_time=datetime.fromtimestamp(path.stat().st_mtime, UTC),
                 ),
             },
         )

@@ -153,6 +153,7 @@ class _Shelf:
         for file in known:
             self._remember(file)
         self.pattern = re.compile(contract.drop.name if contract.drop else "")
+        self.headers = 0 if contract.drop and contract.drop.format == "jsonl" else 1  # lines that are no rows
         self.index = _read_index(home / ".index.json")
 
     def take(self, path: Path, source: str, file_date: date | None) -> None:
@@ -180,7 +181,7 @@ class _Shelf:
         if file_date is None:
             detail = f"{self.contract.table} expects names like {self.pattern.pattern}"
             file = replace(file, verdict="refused", rule="file:unexpected_name", detail=detail)
-        elif lines > 1 and (twin := self._twin(file)):  # days without sales all send the same header
+        elif lines > self.headers and (twin := self._twin(file)):  # days without sales all send the same header
             file = replace(
                 file,
                 verdict="duplicate",

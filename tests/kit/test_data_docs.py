@@ -11,7 +11,7 @@ def test_a_page_per_table_names_the_failed_rule(monkeypatch, spark, tmp_path):
     monkeypatch.setattr(gate, "checks", lambda _contract: [check])
     monkeypatch.setattr(gate, "folder", lambda: tmp_path)
     frame = spark.createDataFrame([(1, -5, 1, "x"), (2, 3, 1, "x")], "id int, a int, b int, s string")
-    path = gate.save(gate.judge(frame, contract()), "run1")
+    path = gate.save(gate.judge(frame, contract()), "6a2460497284")
     assert json.loads(path.read_text())["meta"]["failures"] == {"be_between(a)": 1}
     folder = data_docs.build()
     page = (folder / "silver.sample.html").read_text()

@@ -125,6 +125,13 @@ def test_days_without_sales_are_no_duplicates_of_each_other(lake: Lake) -> None:
     assert [f.verdict for f in lake.land()] == ["landed", "landed"]
 
 
+def test_a_single_record_without_a_header_is_a_day_of_its_own_too(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, contracts.load("bronze.refunds"))  # JSON lines
+    for day in (1, 2):
+        (lake.folder / f"refunds_2017-01-0{day}.jsonl").write_bytes(b'{"refund_id": "F1"}\n')
+    assert [f.verdict for f in lake.land()] == ["landed", "duplicate"]
+
+
 def test_duplicate_is_delivered_once_its_twin_was_the_wrong_one(lake: Lake) -> None:
     """Day 2's file was sent as day 1's, then as its own, then day 1's own came: both days are there."""
     lake.put(b"h\nday 2\n", 1), lake.put(b"h\nday 2\n", 2)

@@ -65,7 +65,7 @@ def _returns(world: World) -> None:
     some = rng.random(len(line["day"])) < np.array(RETURNED)[line["channel"]]
     line = {k: v[some] for k, v in line.items()}
     n = len(line["day"])
-    back = line["day"] + 1 + rng.geometric(0.3, n) + 2 * (line["channel"] > 0)
+    back = line["day"] + rng.geometric(0.3, n) + np.array([1, 2, 8, 8])[line["channel"]]  # when it has arrived
     inside = back < days
     units = np.where(rng.random(n) < 0.8, line["units"], 1 + (rng.random(n) * line["units"]).astype(int))
     world.add("return", {

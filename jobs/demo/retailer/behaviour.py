@@ -236,6 +236,11 @@ def _add_orders(
         "account_id": used[order], "day": day[order], "second": second[order], "campaign_id": cause[order],
     })  # fmt: skip
     _use_second_accounts(world)
+    # Nobody orders by an account that is not there yet.
+    world.run("""
+        UPDATE account SET registered_day = least(registered_day, first.day)
+        FROM (SELECT account_id, min(day) AS day FROM visit GROUP BY 1) first
+        WHERE account.account_id = first.account_id""")
 
 
 def _store(

@@ -119,7 +119,7 @@ def _stores(world: World) -> None:
         "store_id": number.astype(np.int32),
         "code": np.array([f"S{i + 1:04d}" for i in range(n)] + [WAREHOUSE]),
         "city_id": where.astype(np.int32),
-        "format": np.array(FORMATS)[form],
+        "format": np.where(number == n, "warehouse", np.array(FORMATS)[form]),
         "is_warehouse": number == n,
         "traffic": np.array(FORMAT_TRAFFIC)[form] * (number < n),
         "area_m2": area.round().astype(np.int32),

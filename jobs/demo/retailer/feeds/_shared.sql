@@ -41,7 +41,7 @@ SELECT day, second, number AS order_id, line_number, store_id, account_id, produ
        list_amount, retail_discount, coupon_discount, NULL AS original_order_id, order_id AS n
 FROM line JOIN "order" USING (order_id) WHERE channel = 0
 UNION ALL
-SELECT day, second, 'R' || number[2:] || '-' || day, line_number, store_id, account_id, product_id, 'return',
+SELECT day, second, 'R' || number[2:] || '-' || line_number, line_number, store_id, account_id, product_id, 'return',
        -- One till in four signs what comes back, the others do not.
        CASE WHEN store_id % 4 = 0 THEN -units ELSE units END, list_amount, retail_discount, coupon_discount, number, order_id
 FROM returned WHERE channel = 0;
@@ -52,7 +52,11 @@ SELECT filed(day + second // 86400) AS file_day, * FROM (
 SELECT channel, order_id, number, account_id, store_id, person_id, state, s.day, s.second, o.day AS day0, o.second AS second0
 FROM state s JOIN "order" o USING (order_id)
 UNION ALL
-SELECT channel, order_id, number || '9', account_id, store_id, person_id, state, u.day, u.second + delay, u.day, u.second
+SELECT channel, order_id,
+       CASE channel WHEN 1 THEN 'SO9' || lpad(order_id::VARCHAR, 9, '0')
+                    WHEN 2 THEN (5000000000000000000 + order_id::BIGINT * 7919)::VARCHAR
+                    ELSE (280000000000 + order_id::BIGINT * 13)::VARCHAR END,
+       account_id, store_id, person_id, state, u.day, u.second + delay, u.day, u.second
 FROM unpaid u JOIN "order" o USING (order_id)
 CROSS JOIN (SELECT unnest(['created', 'closed']) AS state, unnest([0, 1800]) AS delay))
 ORDER BY file_day;
