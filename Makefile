@@ -14,7 +14,7 @@ help: ## Show this list
 install: ## Install what is needed (also the first step of demo, test and check)
 	@$(PYTHON) infra/bootstrap.py
 
-demo: install ## See the lake at work; DATA=full for all of the data, BREAK=1 to let a bad day in
+demo: install ## See the lake at work; DATA=full or retailer for other data, BREAK=1 to let a bad day in
 	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break)
 
 down: ## Stop what the demo started, and only that
