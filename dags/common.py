@@ -86,7 +86,8 @@ class ShoplakeRun(BaseOperator):
 
     def __init__(self, *, node: str, woken_by: Iterable[str] = (), **kwargs: Any) -> None:
         self.per_day = lineage.signature(node)[1] or node.startswith("bronze.")
-        self.woken_by = [asset(n) for n in woken_by] if self.per_day else []
+        made_of = set(lineage.upstream(node)) if self.per_day else ()
+        self.woken_by = [asset(n) for n in woken_by if n in made_of]
         inputs = [asset(n) for n in lineage.inputs(node)]
         super().__init__(
             task_id=node,
@@ -131,7 +132,7 @@ class ShoplakeRun(BaseOperator):
         )
 
     def left_over(self, context: Context) -> Iterator[Any]:
-        """Events that came while this run waited for its turn, and that Airflow gave to no run.
+        """Events of what the table is made of, that came while this run waited and that Airflow gave to no run.
 
         Airflow keeps one note for all events of a waiting DAG, dated by the first; the run made from it at last takes
         events up to that date only. The later ones get a run if yet another event comes, and the last ones never do.
