@@ -59,16 +59,16 @@ def _simulated(scale: Scale) -> DataSet:
 
 
 def _break_pos_lines(conf: Settings, scale: Scale) -> Path:
-    """Send the last but one business day again, from tills that turn the sign of three quantities in ten.
+    """Send the last but one business day again, from tills that turn the sign of three sold quantities in ten.
 
     Every value parses, so bronze's door lets the file in: it takes a rule about the business to hold it.
     """
     path = conf.drop / "pos" / "pos_lines" / f"pos_lines_{scale.last - timedelta(days=1)}.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
-    quantity = rows[0].index("quantity")
+    quantity, kind = rows[0].index("quantity"), rows[0].index("line_type")
     for number, row in enumerate(rows[1:]):
-        if number % 10 < 3 and row[quantity].isdigit():
+        if number % 10 < 3 and row[kind] == "sale" and row[quantity].isdigit():
             row[quantity] = f"-{row[quantity]}"
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
