@@ -1,7 +1,8 @@
 # Needs git, make and Python >= 3.11; everything else is installed, locked, under .shoplake/.
 PYTHON ?= python3
-DATA ?= slice
+DATA ?= retailer
 BREAK ?=
+LIVE ?=
 LAKE := .shoplake/env/lake/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
@@ -11,11 +12,11 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: ## Install what is needed (also the first step of demo, test and check)
-	@$(PYTHON) infra/bootstrap.py
+install: ## Install what is needed (also the first step of demo, test and check); LIVE=1 for live sources too
+	@$(PYTHON) infra/bootstrap.py $(if $(LIVE),--live)
 
-demo: install ## See the lake at work; DATA=full or retailer for other data, BREAK=1 to let a bad day in
-	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break)
+demo: install ## See the lake at work; DATA=complete-journey or full for real ones, BREAK=1: a bad day, LIVE=1: from live systems
+	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break) $(if $(LIVE),--live)
 
 down: ## Stop what the demo started, and only that
 	@if [ -x $(LAKE)/shoplake ]; then $(LAKE)/shoplake down; else echo "Nothing is installed here, so nothing runs."; fi
@@ -32,12 +33,13 @@ test-all: install ## Run the tests, slow ones (kills, benchmarks, soaks) include
 kill: install ## Kill runs, the engine and Airflow at random moments; SEED=7 KILLS=20
 	@SEED=$(or $(SEED),1) KILLS=$(or $(KILLS),20) $(LAKE)/pytest -m slow -s tests/kit/test_kill.py
 
-check: install ## Lint, format, types, import rules, contracts
+check: install ## Lint, format, types, import rules, contracts, and whether changed ones break readers
 	@$(LAKE)/ruff check
 	@$(LAKE)/ruff format --check
 	@$(LAKE)/mypy jobs
 	@if grep -q importlinter pyproject.toml; then $(LAKE)/lint-imports; fi
 	@$(LAKE)/shoplake contract lint
+	@$(LAKE)/shoplake contract diff
 
 lock: install ## Renew uv.lock after a change of pyproject.toml
 	@.shoplake/bin/uv lock

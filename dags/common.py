@@ -23,7 +23,7 @@ import pendulum
 from airflow.sdk import Asset, BaseOperator, Context, Param
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from dags import as_of
+from dags import alerts, as_of
 from jobs.kit import lineage
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -44,7 +44,9 @@ DAG_SETTINGS: dict[str, Any] = {
         "retries": 2,
         "retry_delay": timedelta(seconds=15),
         "retry_exponential_backoff": True,
+        "on_failure_callback": alerts.failed,
     },
+    "deadline": alerts.deadline(),
 }
 
 
@@ -66,7 +68,12 @@ def grain(node: str) -> str:
 
 
 def schedule(source: str) -> str:
-    """The cron line of a source system: SCHEDULE in jobs/landing/<source>.py, read as text."""
+    """The cron line of a source system: SCHEDULE in jobs/landing/<source>.py, read as text.
+
+    A stream has no file of a day to wait for: there is a setting for how often it is drained.
+    """
+    if (clock := os.environ.get("SHOPLAKE_STREAM_CLOCK")) and source in os.environ["SHOPLAKE_STREAMED"].split():
+        return clock
     module = lineage.JOBS / "landing" / f"{source}.py"
     for item in ast.parse(module.read_text(encoding="utf-8")).body:
         if isinstance(item, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "SCHEDULE" for t in item.targets):
@@ -74,86 +81,48 @@ def schedule(source: str) -> str:
     raise ValueError(f"{module} has no SCHEDULE")
 
 
-class ShoplakeRun(BaseOperator):
-    """Build one table, or fit one model, for the business day (or days) that the run is about.
+class ShoplakeCommand(BaseOperator):
+    """Run one `shoplake` command in the lake's environment, its lines passed on to the task's log.
 
-    The task succeeds if the table is now what it should be; its asset gets an event only if something was published,
-    so that a run with nothing new wakes nobody. A gate that holds fails the task at once, because a retry would judge
-    the same rows; anything else is tried again. Each table runs once at a time, over all DAG runs.
+    `dated`: it gets `--as-of` with the day of the run. A finding (exit code 3: a gate held, a score is too low) fails
+    the task at once, because a retry would find the same; an input that was never delivered skips it; anything else is
+    tried again.
     """
 
     ui_color = "#e8f1fa"
+    held = "something was found."
 
-    def __init__(self, *, node: str, woken_by: Iterable[str] = (), **kwargs: Any) -> None:
-        self.per_day = lineage.signature(node)[1] or node.startswith("bronze.")
-        made_of = set(lineage.upstream(node)) if self.per_day else ()
-        self.woken_by = [asset(n) for n in woken_by if n in made_of]
-        inputs = [asset(n) for n in lineage.inputs(node)]
-        super().__init__(
-            task_id=node,
-            outlets=[asset(node)],
-            inlets=[*inputs, *(a for a in self.woken_by if a not in inputs)],  # a task may read its inlets' events
-            doc_md=grain(node),
-            max_active_tis_per_dag=1,
-            # What is nearer to the sources goes first: a run that one arrival has woken then finds the others there.
-            weight_rule="absolute",
-            priority_weight=len(lineage.LAYERS) - lineage.LAYERS.index(layer_of(node)),
-            do_xcom_push=False,
-            **kwargs,
-        )
-        self.node = node
+    def __init__(self, *, words: Iterable[str] = (), dated: bool = False, **kwargs: Any) -> None:
+        super().__init__(do_xcom_push=False, **kwargs)
+        self.words, self.dated = list(words), dated
 
     def execute(self, context: Context) -> None:
-        """Run the command for each day that the result depends on, and tell the asset what was published."""
-        days = self.days(context)
-        if not self.per_day:
-            days = days[-1:]  # the same whatever the day: once is enough
-        published = [r for r in self.run_command(days) if r["verdict"] in NEWS]
-        if published:
-            outlet = context["outlet_events"][asset(self.node)]
-            outlet.extra = {"as_of": [r["as_of"] for r in published], "version": published[-1].get("version")}
-        else:
-            self.outlets = []  # Airflow gives every outlet of a task that succeeds an event
+        """Run the command."""
+        day = self.choose(context)[-1].isoformat()
+        self.shoplake([*self.words, *(["--as-of", day] if self.dated else [])], context)
 
-    def days(self, context: Context) -> list[date]:
+    def choose(self, context: Context, **events: Any) -> list[date]:
         """The business days of this run, by the rule of `dags.as_of`."""
         run = context["dag_run"]
-        woken_by = [e.extra for events in context["triggering_asset_events"].values() for e in events]
-        if woken_by:
-            woken_by += [e.extra for e in self.left_over(context)]
         return as_of.choose(
             typed=(run.conf or {}).get("as_of") or context["params"].get("as_of"),
-            woken_by=woken_by,
             logical=run.logical_date,
             backfill=run.run_type == "backfill",
-            newest=(e.extra for inlet in self.inlets for e in context["inlet_events"][inlet].ascending(False).limit(1)),
             run_after=run.run_after,
             zone=ZONE,
+            **({"woken_by": (), "newest": ()} | events),
         )
 
-    def left_over(self, context: Context) -> Iterator[Any]:
-        """Events of what the table is made of, that came while this run waited and that Airflow gave to no run.
-
-        Airflow keeps one note for all events of a waiting DAG, dated by the first; the run made from it at last takes
-        events up to that date only. The later ones get a run if yet another event comes, and the last ones never do.
-        All tasks of a run find the same, because none of these can be given away before the run has ended.
-        """
-        run = context["dag_run"]
-        for source in self.woken_by:
-            for event in context["inlet_events"][source].after(run.run_after).before(run.start_date):
-                if not any(taker.dag_id == run.dag_id for taker in event.created_dagruns):
-                    yield event
-
-    def run_command(self, days: list[date]) -> list[dict[str, Any]]:
-        """Run `shoplake run`, passing its lines on to the task's log; return what it said of itself, day by day."""
+    def shoplake(self, words: Iterable[str], context: Context) -> list[dict[str, Any]]:
+        """Run `shoplake <words>` and return what it said of itself, day by day, if it is one that does."""
         shoplake = os.environ.get("SHOPLAKE_BIN") or str(CHECKOUT / ".shoplake" / "env" / "lake" / "bin" / "shoplake")
-        command = [shoplake, "run", self.node, *(word for day in days for word in ("--as-of", day.isoformat()))]
+        command, run = [shoplake, *words], context["dag_run"]
         self.log.info("%s", " ".join(command))
         results: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
             command,
             cwd=CHECKOUT,
-            env=own_environment(),
+            env=own_environment() | {"SHOPLAKE_RUN_BY": f"airflow {run.dag_id} {run.run_id}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -169,11 +138,11 @@ class ShoplakeRun(BaseOperator):
                 self.log.info("%s", line.rstrip())
         code = self.process.wait()
         if code == HELD:
-            raise AirflowFailException(f"The gate of {self.node} held; the last good version stays. See above.")
+            raise AirflowFailException(f"{self.task_id}: {self.held} See above.")
         if code == WAITING:
-            raise AirflowSkipException(f"{self.node} waits for an input that was never delivered. See above.")
+            raise AirflowSkipException(f"{self.task_id} waits for an input that was never delivered. See above.")
         if code:
-            raise AirflowException(f"shoplake run {self.node} ended with exit code {code}. See above.")
+            raise AirflowException(f"shoplake {' '.join(words)} ended with exit code {code}. See above.")
         return results
 
     def on_kill(self) -> None:
@@ -187,6 +156,90 @@ class ShoplakeRun(BaseOperator):
                 process.wait(GRACE_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+class ShoplakeRun(ShoplakeCommand):
+    """Build one table, or fit one model, for the business day (or days) that the run is about.
+
+    The task succeeds if the table is now what it should be; its asset gets an event only if something was published,
+    so that a run with nothing new wakes nobody. Each table runs once at a time, over all DAG runs.
+    """
+
+    held = "the gate held; the last good version stays."
+
+    def __init__(self, *, node: str, woken_by: Iterable[str] = (), **kwargs: Any) -> None:
+        self.per_day = lineage.signature(node)[1] or node.startswith("bronze.")
+        made_of = set(lineage.upstream(node)) if self.per_day else ()
+        self.woken_by = [asset(n) for n in woken_by if n in made_of]
+        inputs = [asset(n) for n in lineage.inputs(node)]
+        super().__init__(
+            task_id=node,
+            outlets=[asset(node)],
+            inlets=[*inputs, *(a for a in self.woken_by if a not in inputs)],  # a task may read its inlets' events
+            doc_md=grain(node),
+            max_active_tis_per_dag=1,
+            # What is nearer to the sources goes first: a run that one arrival has woken then finds the others there.
+            weight_rule="absolute",
+            priority_weight=len(lineage.LAYERS) - lineage.LAYERS.index(layer_of(node)),
+            **kwargs,
+        )
+        self.node = node
+
+    def execute(self, context: Context) -> None:
+        """Run the command for each day that the result depends on, and tell the asset what was published."""
+        days = self.days(context)
+        if not self.per_day:
+            days = days[-1:]  # the same whatever the day: once is enough
+        as_ofs = (word for day in days for word in ("--as-of", day.isoformat()))
+        self.results = self.shoplake(["run", self.node, *as_ofs], context)
+        published = [r for r in self.results if r["verdict"] in NEWS]
+        if published:
+            outlet = context["outlet_events"][asset(self.node)]
+            outlet.extra = {"as_of": [r["as_of"] for r in published], "version": published[-1].get("version")}
+        else:
+            self.outlets = []  # Airflow gives every outlet of a task that succeeds an event
+
+    def get_openlineage_facets_on_complete(self, _instance: Any) -> Any:
+        """What the run read and wrote, for OpenLineage; Airflow asks only if `SHOPLAKE_OPENLINEAGE` says where to."""
+        from airflow.providers.common.compat.openlineage.facet import Dataset, OutputDataset
+        from airflow.providers.openlineage.extractors import OperatorLineage
+        from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+        from openlineage.client.facet_v2 import schema_dataset as schema
+
+        columns = [schema.SchemaDatasetFacetFields(*field) for field in lineage.columns(self.node)]
+        rows = sum(r["rows_out"] for r in self.results)
+        written = OutputDataset(
+            namespace="shoplake",
+            name=self.node,
+            facets={"schema": schema.SchemaDatasetFacet(fields=columns)},
+            outputFacets={"outputStatistics": statistics.OutputStatisticsOutputDatasetFacet(rowCount=rows)},
+        )
+        made_of = [*lineage.inputs(self.node)] or [f"sources.{lineage.source(self.node)}"]
+        return OperatorLineage(
+            inputs=[Dataset(namespace="shoplake", name=n) for n in made_of],
+            outputs=[written] if any(r["verdict"] in NEWS for r in self.results) else [],
+        )
+
+    def days(self, context: Context) -> list[date]:
+        """The business days of this run: those of the events that woke it, if events did."""
+        woken_by = [e.extra for events in context["triggering_asset_events"].values() for e in events]
+        if woken_by:
+            woken_by += [e.extra for e in self.left_over(context)]
+        newest = (e.extra for inlet in self.inlets for e in context["inlet_events"][inlet].ascending(False).limit(1))
+        return self.choose(context, woken_by=woken_by, newest=newest)
+
+    def left_over(self, context: Context) -> Iterator[Any]:
+        """Events of what the table is made of, that came while this run waited and that Airflow gave to no run.
+
+        Airflow keeps one note for all events of a waiting DAG, dated by the first; the run made from it at last takes
+        events up to that date only. The later ones get a run if yet another event comes, and the last ones never do.
+        All tasks of a run find the same, because none of these can be given away before the run has ended.
+        """
+        run = context["dag_run"]
+        for source in self.woken_by:
+            for event in context["inlet_events"][source].after(run.run_after).before(run.start_date):
+                if not any(taker.dag_id == run.dag_id for taker in event.created_dagruns):
+                    yield event
 
 
 def own_environment() -> dict[str, str]:

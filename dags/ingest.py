@@ -1,6 +1,7 @@
 """One DAG per source system, on that system's own clock: land what it dropped, load it into bronze.
 
-The logical date is the business day that a run closes: the run of 2017-06-01 begins on the morning of the 2nd.
+The logical date is the business day that a run closes: the run of 2017-06-01 begins on the morning of the 2nd. A source
+on Kafka can have a short clock instead (the setting `stream_clock`): a run drains what its topics have by then.
 """
 
 from airflow.sdk import DAG, CronDataIntervalTimetable

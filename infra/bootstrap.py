@@ -257,9 +257,20 @@ def jar_path(coordinates: str) -> str:
 
 def install_jars() -> None:
     """Fetch the jars that are not there yet."""
-    for jar in tomllib.loads((ROOT / "infra" / "jars.toml").read_text())["jar"]:
+    _fetch_jars("jars.toml", "jar", JARS)
+
+
+def install_kafka() -> None:
+    """Fetch what `shoplake up kafka` runs, and what lets the engine read from it. Not part of every installation."""
+    with alone():
+        for use in ("broker", "engine"):
+            _fetch_jars("kafka.toml", use, HOME / "kafka" / use)
+
+
+def _fetch_jars(listed: str, key: str, folder: Path) -> None:
+    for jar in tomllib.loads((ROOT / "infra" / listed).read_text())[key]:
         path = jar_path(jar["coordinates"])
-        target = JARS / path.rsplit("/", 1)[-1]
+        target = folder / path.rsplit("/", 1)[-1]
         if not target.exists():
             fetch(maven_repository() + path, target, jar["sha256"])
 
@@ -287,19 +298,20 @@ def install_java() -> None:
 
 
 def install_sql_login() -> None:
-    """Compile the class that checks the SQL port's password, with the Scala compiler that comes inside Spark."""
-    source = ROOT / "infra" / "SqlLogin.scala"
-    target = JARS / f"sql-login-{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}.jar"
+    """Compile who may use the SQL port and what they may do, with the Scala compiler that comes inside Spark."""
+    sources = [ROOT / "infra" / "SqlLogin.scala", ROOT / "infra" / "SqlRoles.scala"]
+    target = JARS / f"sql-login-{hashlib.sha256(b''.join(s.read_bytes() for s in sources)).hexdigest()[:8]}.jar"
     if target.exists():
         return
     for stale in JARS.glob("sql-login-*"):
         stale.unlink()
     spark = site_packages(LAKE) / "pyspark" / "jars"
     part = target.with_name("sql-login-part.jar")
-    command = [str(JAVA), "-cp", f"{spark}/*", "scala.tools.nsc.Main", "-usejavacp", "-d", str(part), str(source)]
+    command = [str(JAVA), "-cp", f"{spark}/*", "scala.tools.nsc.Main", "-usejavacp", "-d", str(part)]
+    command += map(str, sources)
     done = subprocess.run(command, capture_output=True, text=True, env=clean_environment())
     if done.returncode:
-        raise Failure(f"SqlLogin.scala does not compile: {done.stdout.strip() or done.stderr.strip()}")
+        raise Failure(f"infra/Sql*.scala do not compile: {done.stdout.strip() or done.stderr.strip()}")
     part.replace(target)
 
 
@@ -318,7 +330,8 @@ STEPS: list[tuple[str, Callable[[], None]]] = [
 
 def fingerprint() -> str:
     """Return what an installation depends on, as one hash."""
-    names = ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py")
+    names = ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/SqlRoles.scala")
+    names += ("infra/bootstrap.py",)
     files = [ROOT / name for name in names]
     parts = [file.read_bytes() for file in files]
     parts += [f"{sys.version_info[:2]} {ROOT} {os.environ.get('SHOPLAKE_JAVA_HOME')}".encode()]
@@ -365,9 +378,15 @@ def install() -> None:
 
 def main() -> int:
     """Run as a command."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kafka", action="store_true", help="only the jars of infra/kafka.toml")
+    parser.add_argument("--live", action="store_true", help="also what sources that can be asked need")
+    said = parser.parse_args()
     try:
-        install()
+        if not said.kafka:
+            install()
+        if said.kafka or said.live:
+            install_kafka()
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1

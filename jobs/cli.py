@@ -8,6 +8,7 @@ Exit codes: 0 done (or nothing to do) · 1 an error, try again after reading it 
 import json
 import sys
 import time
+from dataclasses import asdict
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,8 +23,12 @@ from jobs.kit import lineage
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False, help=__doc__)
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at refused rows; replay them after the repair.")
-contract_app = typer.Typer(no_args_is_help=True, help="Contracts: read them all strictly; show one.")
+contract_app = typer.Typer(no_args_is_help=True, help="Contracts: read them all strictly; see what changed.")
+vault_app = typer.Typer(no_args_is_help=True, help="The vault: what names a person, by token; its key.")
+identity_app = typer.Typer(no_args_is_help=True, help="Customers: who was merged, split, founded anew.")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(identity_app, name="identity")
+app.add_typer(vault_app, name="vault")
 app.add_typer(contract_app, name="contract")
 out = Console()
 err = Console(stderr=True)
@@ -105,7 +110,11 @@ def _run_one(name: str, day: date, full: bool) -> bool:
         return _train_one(name, day)
     from jobs.kit.run import run as run_table
 
-    results = run_table(name, day, full=full)
+    return _tell(name, day, run_table(name, day, full=full))
+
+
+def _tell(name: str, day: date, results: list[Any]) -> bool:
+    """Print what a run did; False if its gate refused it."""
     for result in results:
         mark = {"published": "[green]✓[/]", "nothing new": "[dim]·[/]", "refused": "[red]✗[/]"}[result.verdict]
         out.print(
@@ -118,6 +127,8 @@ def _run_one(name: str, day: date, full: bool) -> bool:
             out.print(f"    {rule}: {count:,}", highlight=False)
         if not result.ok:
             _explain_refusal(name, result)
+        elif result.note:
+            out.print(f"    {escape(result.note)}", highlight=False, soft_wrap=True)
     print(f"{RESULT} {json.dumps(_summary(results, day), default=str)}", flush=True)  # noqa: T201 (a line for machines)
     return all(r.ok for r in results)
 
@@ -132,12 +143,17 @@ def _summary(results: list[Any], day: date) -> dict[str, Any]:
         "rows_refused": sum(r.rows_refused for r in results),
         "seconds": results[-1].seconds,
         "version": results[-1].version,
+        "note": "; ".join(r.note for r in results if r.note),
     }
 
 
 def _explain_refusal(name: str, result: Any) -> None:
     from jobs.kit import data_docs
 
+    if name.startswith("bronze.") and any(rule.startswith("file:") for rule in result.rules):
+        look = f"shoplake quarantine show {name}"
+        out.print(f"  [red]Stopped.[/] {escape(result.note)}\n  Look: {look}", highlight=False, soft_wrap=True)
+        return
     page = data_docs.build()
     out.print(
         f"  [red]The gate held.[/] {name} stays at version {result.version}; readers see the last good rows.\n"
@@ -147,6 +163,36 @@ def _explain_refusal(name: str, result: Any) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def stream(
+    source: Annotated[str, typer.Argument(help="A source whose address is kafka://…: app")],
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks")] = 30,
+    as_of: AsOf = None,
+) -> None:
+    """Keep draining a source's topics into bronze until Ctrl-C; a look that finds nothing new does not touch Spark.
+
+    Ended or killed at any moment, the next run of the same tables goes on.
+    """
+    from jobs.kit.run import run as run_table
+    from jobs.kit.settings import settings
+    from jobs.landing.pulls import PullError
+
+    if source not in settings().sources:
+        raise typer.BadParameter(f"{source} has no address: set SHOPLAKE_SOURCES__{source.upper()}=kafka://…")
+    while True:
+        begun = time.monotonic()
+        day = as_of or datetime.now(settings().zone).date()
+        for name in lineage.sources()[source]:
+            try:
+                results = run_table(name, day)
+            except PullError as error:  # a broker that is away comes back
+                err.print(f"[red]{error}[/]", highlight=False)
+                break
+            if any(result.verdict != "nothing new" for result in results):
+                _tell(name, day, results)
+        time.sleep(max(0.0, every - (time.monotonic() - begun)))
 
 
 @app.command()
@@ -193,8 +239,17 @@ def list_(as_json: Json = False) -> None:
 
 
 @app.command()
-def explain(table: Annotated[str, typer.Argument(help="silver.orders, or orders")]) -> None:
+def explain(
+    table: Annotated[str, typer.Argument(help="silver.orders, or orders")],
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Only: what each column is made of, and what is made of it (asks Spark).")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """One table: grain, columns, where it comes from, what hangs on it, its gate, its last runs."""
+    if columns:
+        _explain_columns(lineage.full_name(table), as_json)
+        return
     from jobs.kit import gate, lake
     from jobs.kit.contracts import load
 
@@ -206,16 +261,17 @@ def explain(table: Annotated[str, typer.Argument(help="silver.orders, or orders"
         return
     contract = load(name)
     out.print(f"[bold]{name}[/]  {contract.grain}\n{contract.purpose}\n")
-    out.print(f"made of     {', '.join(lineage.inputs(name)) or 'source ' + str(contract.source)}")
+    made_of = [n + " (optional)" * (n.split(".")[1] in contract.optional) for n in lineage.inputs(name)]
+    out.print(f"made of     {', '.join(made_of) or 'source ' + str(contract.source)}")
     out.print(f"all above   {', '.join(lineage.upstream(name)) or '–'}")
     out.print(f"read by     {', '.join(lineage.readers(name)) or '–'}")
     scope = f" by {', '.join(contract.scope_keys)}" if contract.scope_keys else ""
     out.print(f"growth      {contract.growth}{scope}   owner {contract.owner}   version {lake.version(name)}\n")
-    columns = Table("column", "type", "", "meaning")
+    meanings = Table("column", "type", "", "meaning")
     for c in contract.columns:
         marks = ["key"] * (c.name in contract.keys) + ["required"] * c.required + [c.unit] * bool(c.unit)
-        columns.add_row(c.name, c.type, ", ".join(map(str, marks)), c.description)
-    out.print(columns)
+        meanings.add_row(c.name, c.type, ", ".join(map(str, marks)), c.description)
+    out.print(meanings)
     rules = Table("rule", "severity", "may refuse", "why")
     for check in gate.checks(contract):
         rules.add_row(check.rule, check.severity, f"{check.max_refused_share:.1%}", check.why)
@@ -230,13 +286,41 @@ def explain(table: Annotated[str, typer.Argument(help="silver.orders, or orders"
         out.print(last)
 
 
+def _explain_columns(name: str, as_json: bool) -> None:
+    """Of each column the columns of other tables that it is made of, and those that are made of it."""
+    from jobs.kit.column_lineage import columns_of
+    from jobs.kit.session import session
+
+    spark = session()
+    made_of = columns_of(spark, name)
+    into: dict[str, list[str]] = {column: [] for column, _, _ in lineage.columns(name)}
+    for reader in lineage.readers(name):
+        for column, origins in columns_of(spark, reader).items():
+            for origin in origins:
+                source, _, its = origin.rpartition(".")
+                if source == name:
+                    into.setdefault(its, []).append(f"{reader}.{column}")
+    if as_json:
+        told = {c: {"made_of": made_of.get(c, []), "goes_into": into[c]} for c in into}
+        print(json.dumps(told))  # noqa: T201 (for machines)
+        return
+    for column, goes in into.items():
+        out.print(f"[bold]{column}[/]", highlight=False)
+        for sign, others in (("←", made_of.get(column, [])), ("→", goes)):
+            for other in others:
+                out.print(f"  {sign} {other}", highlight=False, soft_wrap=True)
+
+
 @quarantine_app.command("show")
 def quarantine_show(
     table: Annotated[str | None, typer.Argument(help="A table; default: how many rows each table refused.")] = None,
     limit: Annotated[int, typer.Option(help="Rows to show.")] = 20,
+    reveal: Annotated[
+        str, typer.Option(metavar="REASON", help="Show rows that hold personal data as received; it is written down.")
+    ] = "",
 ) -> None:
-    """Refused rows: their rules, source file, row number and content."""
-    from jobs.kit import quarantine
+    """Refused rows: their rules, source file, row number and content; of rows with personal data the token."""
+    from jobs.kit import quarantine, tokens, vault
 
     if table is None:
         summary = Table("table", "rule", "rows")
@@ -246,6 +330,9 @@ def quarantine_show(
         return
     name = lineage.full_name(table)
     total, rows = quarantine.show(name, limit)
+    if reveal and (sealed := [r["row"] for r in rows if tokens.is_token(r["row"] or "")]):
+        told = vault.reveal(sealed, reveal)
+        rows = [r | {"row": told.get(r["row"]) or r["row"]} for r in rows]
     for r in rows:
         where = ":".join(str(r[k]) for k in ("source_file", "row_number") if r[k] is not None)
         out.print(f"[bold]{escape(', '.join(r['rules']))}[/]  {escape(where)}", highlight=False, soft_wrap=True)
@@ -277,6 +364,182 @@ def quarantine_replay(
             raise typer.Exit(GATE_REFUSED)
 
 
+@vault_app.command("show")
+def vault_show(
+    token: Annotated[list[str], typer.Argument(help="tok_… of a table; several in one go.")],
+    reason: Annotated[str, typer.Option(help="Why; it is written to ops.vault_reads with your account's name.")],
+) -> None:
+    """What tokens stand for. Whoever asks is written down before anything is shown."""
+    from jobs.kit import vault
+
+    for name, value in vault.reveal(token, reason).items():
+        out.print(f"{name}  {escape(value) if value is not None else '[dim]not in the vault[/]'}", highlight=False)
+
+
+@vault_app.command("rotate")
+def vault_rotate() -> None:
+    """Encrypt the vault under a new key. Tokens stay as they are, so no table changes; keep secrets/vault.json safe."""
+    from jobs.kit import vault
+    from jobs.kit.session import session
+
+    out.print(f"The vault is under key {vault.rotate(session())} now.")
+
+
+@vault_app.command("audit")
+def vault_audit() -> None:
+    """Look for values of the vault in the clear, in all that runs left; exit code 3 if there are any.
+
+    Tables, Delta's logs, quarantine, Data Docs, models' artifacts, Airflow's logs and database, and what processes are
+    called with. It is written to ops.vault_reads.
+    """
+    from jobs.kit import kept, vault
+
+    values = vault.every("audit: looking for values in the clear")
+    found = kept.leaks(values)
+    for place, count in found.items():
+        err.print(f"[red]{count:,} in {place}[/]", highlight=False, soft_wrap=True)
+    if found:
+        raise typer.Exit(GATE_REFUSED)
+    out.print(f"None of {len(values):,} values stands in the clear.")
+
+
+@app.command()
+def erase(
+    member: Annotated[str, typer.Option(help="A loyalty card: the same as --account erp:ID.")] = "",
+    account: Annotated[str, typer.Option(metavar="SYSTEM:ID", help="erp, crm, app, tmall, jd or social.")] = "",
+    customer: Annotated[str, typer.Option(help="A customer_id of silver.customers.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is written to ops.erasures.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what there is: tables, files, counts.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Finish the erasure that was cut short.")] = False,
+    later: Annotated[bool, typer.Option("--later", help="Only note it: the DAG `erase` does it at night.")] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Erase all who were noted with --later.")] = False,
+    as_of: AsOf = None,
+) -> None:
+    """Erase a person, all accounts of the customer: files, tables, scores, vault, history; and prove it.
+
+    Sales stay and forget whose they were. Cut short, the same command goes on. No other run should be under way.
+    Time travel of the tables touched ends here.
+    """
+    from jobs import erasure
+    from jobs.kit.session import session
+    from jobs.kit.settings import settings
+
+    if [bool(member), bool(account), bool(customer), resume, waiting].count(True) != 1:
+        raise typer.BadParameter("say whom: --member, --account or --customer (one of them), or --resume, or --waiting")
+    system, colon, id_ = (f"erp:{member}" if member else account).partition(":")
+    if account and not (system and colon and id_):
+        raise typer.BadParameter(f"an account is SYSTEM:ID, like erp:M000001; there is {account}")
+    if not (reason or dry_run or resume or waiting):
+        raise typer.BadParameter("say why: --reason")
+    if "://" in settings().lake:
+        raise erasure.ErasureError("Erasure needs a lake on a local disk so far: its log is cut by file")
+    whom = (system, id_) if colon else None
+    if later:
+        out.print(f"Noted as {erasure.ask(whom, customer, reason)}: `shoplake erase --waiting`, or the DAG erase.")
+        return
+    open_ = erasure.unfinished()
+    mine = [j for j in open_ if resume or waiting or erasure.is_about(j, whom, customer)]
+    if resume and not mine:
+        raise erasure.ErasureError("No erasure was cut short: say whom")
+    if open_ and not mine and not dry_run:
+        raise erasure.ErasureError("Another erasure was cut short; finish it first: shoplake erase --resume")
+    as_of = as_of or default_as_of()
+    if not waiting:
+        spark = session()
+        journal = mine[0] if mine else erasure.plan(spark, erasure.accounts_of(account=whom, customer=customer))
+        _print_erasure(journal, each_file=dry_run)
+        if dry_run:
+            out.print("Nothing was changed (--dry-run).")
+            return
+        if not mine:
+            erasure.begin(journal, reason)
+        if not _erase(journal, as_of):
+            raise typer.Exit(1)
+        return
+    proved = [_erase(journal, as_of) for journal in open_]
+    for note, who in erasure.asked():
+        try:
+            accounts = erasure.accounts_of(account=who["account"], customer=who["customer"])
+            journal = erasure.plan(session(), accounts)
+        except erasure.ErasureError:  # names whom; the note does, for who may read it
+            err.print(f"Nothing of whom {note.stem} asks for is in this lake; the note stays: {note}")
+            proved.append(False)
+            continue
+        erasure.begin(journal, who["reason"])
+        note.unlink()
+        proved.append(_erase(journal, as_of))
+    if not proved:
+        out.print("Nobody waits to be erased.")
+    if not all(proved):
+        raise typer.Exit(1)
+
+
+def _erase(journal: dict[str, Any], as_of: date) -> bool:
+    """All steps of an erasure, and what its proof says; whether it found nothing."""
+    from jobs import erasure
+    from jobs.kit.session import session
+
+    proof = erasure.erase(session(), journal, as_of, lambda text: out.print(text, highlight=False))
+    out.print(
+        f"Looked for {proof.sought} texts in {proof.files:,} files ({proof.bytes / 1e6:,.1f} MB); {proof.shared} that "
+        f"others told as well stay, {proof.too_short} ids are too short to be looked for.",
+        highlight=False,
+    )
+    if proof.models:
+        out.print(f"Models that saw the person, until they are trained anew: {', '.join(proof.models)}.")
+    if proof.hits_in:
+        out.print(f"[red]Still found in {len(proof.hits_in)}:[/] " + escape(", ".join(proof.hits_in[:20])))
+        out.print("Another's record may tell of them. Repair it in the drop folder, then: shoplake erase --resume")
+        return False
+    out.print(f"[green]✓[/] Nothing was found. The proof is {journal['erasure_id']} of ops.erasures.")
+    return True
+
+
+def _print_erasure(journal: dict[str, Any], *, each_file: bool) -> None:
+    from jobs.kit.contracts import load
+    from jobs.kit.settings import settings
+
+    accounts = ", ".join(f"{system} {id_}" for system, ids in journal["accounts"].items() for id_ in ids)
+    out.print(f"One person, {accounts}", highlight=False)
+    for table, files in journal["files"].items():
+        total = ", ".join(f"{n:,} {what}" for what, n in journal["records"][table].items())
+        out.print(f"  {table}: {total or 'in the drop folder only'}, in {len(files)} files", highlight=False)
+        for file, counts in files.items() if each_file else ():
+            said = ", ".join(f"{n} {what}" for what, n in counts.items())
+            out.print(f"    {file}: {said}", highlight=False, soft_wrap=True)
+    for table, count in journal["rows"].items():
+        out.print(f"  {table}: {count:,} rows", highlight=False)
+    asked = {str(load(t).source) for t in journal["records"]} & set(settings().sources)
+    for source in sorted(asked):
+        out.print(f"[yellow]{source} can be asked and would tell of the person again: have it forget them first.[/]")
+
+
+@identity_app.command("log")
+def identity_log(
+    customer: Annotated[str, typer.Argument(help="Only what touches this customer_id")] = "",
+    as_json: Json = False,
+) -> None:
+    """Which accounts went from one customer to another, in which run, by a merge or a split."""
+    from jobs.identity_log import moves
+    from jobs.kit import lake
+
+    found = moves(lake.feed("silver.identities")).to_pylist()
+    found = [m for m in found if not customer or customer in (m["old_customer_id"], m["new_customer_id"])]
+    if as_json:
+        print(json.dumps(found, default=str))  # noqa: T201 (for machines)
+        return
+    for m in found:
+        account = f"{m['account_system']} {m['account_id']}"
+        out.print(
+            f"{m['changed_at']:%Y-%m-%d %H:%M} {m['run_id']} {m['change']:11} {account:40} "
+            f"{m['old_customer_id']} → {m['new_customer_id']}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if not found:
+        out.print("No account ever changed its customer.")
+
+
 @contract_app.command("lint")
 def contract_lint() -> None:
     """Read every contract, expectation and signature strictly; every problem at once."""
@@ -304,12 +567,92 @@ def contract_lint() -> None:
     out.print(f"{len(all_contracts())} contracts, all well")
 
 
+@contract_app.command("diff")
+def contract_diff(
+    table: Annotated[str | None, typer.Argument(help="A table; default: all whose contract changed")] = None,
+    against: Annotated[
+        str, typer.Option(help="A git revision, a contract file, or `published`: the tables as they are")
+    ] = "HEAD",
+    write: Annotated[bool, typer.Option("--write", help="Write what is proposed into the bronze contract.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What changed in contracts, and who breaks; of a bronze table also what its files have that it does not say.
+
+    Exit code 1 if readers break and the version does not say so by a new major number.
+    """
+    from jobs.kit import contract_diff as c
+    from jobs.kit import drift
+    from jobs.kit.contracts import load
+    from jobs.kit.settings import settings
+
+    name = lineage.full_name(table) if table in lineage.nodes() or (table and "." not in table) else table
+    proposed: list[drift.Proposal] = []
+    looked = 0
+    if name and name.startswith("bronze.") and name in lineage.nodes():
+        proposed, looked = drift.proposals(load(name), settings().landing)
+        if write and (text := drift.amended(load(name), proposed)):
+            load(name).path.write_text(text, encoding="utf-8")
+            load.cache_clear()
+    found = c.diffs(name, against)
+    if as_json:
+        said = {"against": against, "diffs": [d.as_dict() for d in found], "files": looked}
+        print(json.dumps(said | {"proposals": [asdict(p) for p in proposed]}, ensure_ascii=False))  # noqa: T201
+    else:
+        for diff in found:
+            _print_diff(diff)
+        if not found:
+            out.print(f"No contract differs from {against}." if not name else f"{name} is as in {against}.")
+        _print_proposals(name, proposed, looked, write)
+    if not all(d.ok for d in found):
+        raise typer.Exit(1)
+
+
+def _print_diff(diff: Any) -> None:
+    out.print(f"[bold]{diff.table}[/]  {diff.was or '–'} → {diff.now or '–'}", highlight=False)
+    for change in diff.changes:
+        mark = "[red]✗ breaks[/]" if change.breaks else "[green]·[/]"
+        out.print(f"  {mark} {change.column or ''} {escape(change.text)}", highlight=False, soft_wrap=True)
+        for reader, columns in change.readers.items():
+            made = f" ({', '.join(columns)})" if columns else ""
+            out.print(f"      {reader}{made}", highlight=False, soft_wrap=True)
+    if not diff.ok:
+        out.print(f"  [red]Readers break: the version must be {diff.wanted} or more, it is {diff.now}.[/]")
+    elif diff.wanted and diff.now == diff.was:
+        out.print(f"  The next version would be {diff.wanted}.")
+
+
+def _print_proposals(name: str | None, proposed: list[Any], looked: int, written: bool) -> None:
+    for p in proposed:
+        out.print(f"[yellow]{p.kind}[/] {escape(p.column)}: {escape(p.text)}", highlight=False, soft_wrap=True)
+        if p.line:
+            out.print(escape("      - " + p.line.replace("\n", "\n      ")), highlight=False, soft_wrap=True)
+        if p.kind == "renamed":
+            out.print(f"      {p.was}: physicalName {escape(p.column)}, the old name formerly", highlight=False)
+        if p.kind == "changed type":
+            out.print("      Have it sent as agreed, or give it another logicalType by hand: readers may break.")
+    if name and name.startswith("bronze.") and not proposed:
+        out.print(f"The {looked} landed files looked at have what it says." if looked else "Nothing is landed yet.")
+    writable = [p for p in proposed if p.kind != "changed type"]
+    if writable and written:
+        out.print("Written; the next run reads all files anew. Fill in what says TODO.")
+    elif writable:
+        out.print(f"To write it into the contract: shoplake contract diff {name} --write")
+
+
 @app.command()
 def docs() -> None:
     """Make the Data Docs pages (Great Expectations) from the last gate of every table; print where they are."""
     from jobs.kit import data_docs
 
     out.print(str(data_docs.build() / "index.html"))
+
+
+@app.command()
+def dictionary() -> None:
+    """Make the data dictionary, a page of every table and column, from the contracts; print where it is."""
+    from jobs.kit import dictionary as page
+
+    out.print(str(page.build()))
 
 
 @app.command()
@@ -322,7 +665,7 @@ def sql(
     frame = q.ask(query)
     table = Table(*frame.columns)
     for row in frame.itertuples(index=False):
-        table.add_row(*[str(v) for v in row])
+        table.add_row(*[escape(str(v)) for v in row])
     out.print(table)
 
 
@@ -338,15 +681,51 @@ class Kind(StrEnum):
 @app.command()
 def new(
     kind: Annotated[Kind, typer.Argument(help="source: a bronze table of a source system; or the layer of a table.")],
-    name: Annotated[str, typer.Argument(help="The table's bare name, unique over all layers: loyalty_points")],
+    name: Annotated[str, typer.Argument(help="The table's bare name, unique over all layers: loyalty_points")] = "",
     inputs: Annotated[
         list[str] | None, typer.Option("--from", help="Upstream tables, for silver, gold, scoring.")
     ] = None,
     system: Annotated[str | None, typer.Option("--system", help="The source system, for a source: erp")] = None,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(help="For a source that is a database: schema.table, or 'schema.*'; columns are filled in."),
+    ] = None,
 ) -> None:
-    """Write the files of a new table, ready to fill in: module, contract, expectations, test."""
-    from jobs.kit import scaffold
+    """Write the files of a new table, ready to fill in: module, contract, expectations, test.
 
+    Of a database that can be asked (SHOPLAKE_SOURCES__ERP=postgresql://…) the columns are filled in, one table for each
+    relation: shoplake new source --system erp --relation 'erp.*'
+    """
+    from jobs.kit import scaffold
+    from jobs.kit.settings import settings
+
+    if relation:
+        from jobs.landing import relational
+
+        if kind != Kind.source or not system or system not in settings().sources:
+            raise typer.BadParameter(
+                "a relation is of a source whose address is known: SHOPLAKE_SOURCES__ERP=postgresql://… "
+                "shoplake new source --system erp --relation erp.products"
+            )
+        found = relational.describe(system, settings().sources[system].get_secret_value(), relation)
+        if name and len(found) > 1:
+            raise typer.BadParameter(f"one name for {len(found)} relations: leave it out, then each keeps its own")
+        known, names = {n.split(".")[1] for n in lineage.nodes()}, []
+        for one in found:
+            table = name or one.name.split(".")[1]
+            if table in known:
+                out.print(f"left {table} as it is: there is a table of that name")
+                continue
+            names.append(table)
+            for path in scaffold.of_relation(one, table, system):
+                out.print(f"wrote {path}")
+        if names:
+            out.print(
+                f"Read what they say, TODO above all, then: shoplake contract lint && shoplake run {' '.join(names)}"
+            )
+        return
+    if not name:
+        raise typer.BadParameter("say the table's name")
     for path in scaffold.new(kind.value, name, inputs or [], system):
         out.print(f"wrote {path}")
     out.print("Fill in what says TODO, then: shoplake contract lint && shoplake run " + name)
@@ -369,12 +748,15 @@ def doctor() -> None:
 @app.command()
 def demo(
     data: Annotated[
-        str, typer.Option(help="Complete Journey: slice (default), full (20.9 million rows), tiny · or retailer")
-    ] = "slice",
+        str, typer.Option(help="retailer: simulated, with known truth · Complete Journey: complete-journey, full, tiny")
+    ] = "retailer",
     break_: Annotated[bool, typer.Option("--break", help="Then let a bad day in and see the gate hold.")] = False,
     airflow: Annotated[
         bool, typer.Option(help="Let Airflow's scheduler run the DAGs; --no-airflow runs the jobs here.")
     ] = True,
+    live: Annotated[
+        bool, typer.Option("--live", help="Start the retailer's systems too (database, APIs, Kafka, S3) and ask them.")
+    ] = False,
 ) -> None:
     """The whole of it on real data: services, DAGs, tables, models, scores. `make demo` installs first."""
     from jobs.demo.datasets import DATASETS
@@ -382,7 +764,9 @@ def demo(
 
     if data not in DATASETS:
         raise typer.BadParameter(f"{data!r} is none of {', '.join(DATASETS)}", param_hint="--data")
-    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow))
+    if live and break_:
+        raise typer.BadParameter("a bad day comes as a file: say it without --live", param_hint="--break")
+    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow, live=live))
 
 
 @app.command()
@@ -445,7 +829,9 @@ def simulate(
 
 @app.command()
 def up(
-    components: Annotated[list[str] | None, typer.Argument(help="postgres engine mlflow airflow; default: all")] = None,
+    components: Annotated[
+        list[str] | None, typer.Argument(help="postgres engine mlflow airflow (default: these); kafka")
+    ] = None,
 ) -> None:
     """Start the services that are not running."""
     from jobs.kit import services
@@ -458,11 +844,49 @@ def up(
 @app.command()
 def down() -> None:
     """Stop what was started here, and only that."""
+    from jobs.demo import live
     from jobs.kit import services
     from jobs.kit.settings import settings
 
+    live.stop(settings().home)
     stopped = services.down(settings(), say=out.print)
     out.print(f"stopped {', '.join(stopped)}" if stopped else "Nothing of ours was running.")
+
+
+@app.command()
+def quality(
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables; default: all that have scores.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only what is too low or late; exit code 3 if any is.")
+    ] = False,
+    below: Annotated[float, typer.Option(help="The score under which --check speaks up.", min=0, max=1)] = 0.95,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Quality scores of what the last run of each table judged; their history is `ops.quality`.
+
+    Completeness, validity, uniqueness, consistency, timeliness: jobs/kit/quality.py says how each is counted.
+    """
+    from jobs.kit import quality as q
+
+    if check:
+        found = q.alarms(as_of or default_as_of(), below)
+        for text in found:
+            err.print(f"[red]{text}[/]", highlight=False, soft_wrap=True)
+        if found:
+            raise typer.Exit(GATE_REFUSED)
+        out.print(f"No score is below {below:g}, and no source is later than it promises.")
+        return
+    latest = q.latest([lineage.full_name(t) for t in tables] if tables else None)
+    if as_json:
+        print(json.dumps(latest, default=str))  # noqa: T201 (for machines)
+        return
+    shown = Table("table", "source", "as of", "rows", *q.DIMENSIONS)
+    for name, rows in sorted(latest.items()):
+        any_ = next(iter(rows.values()))
+        scores = [f"{rows[d]['score']:.3f}" if d in rows else "" for d in q.DIMENSIONS]
+        shown.add_row(name, any_["source"] or "", str(any_["as_of"]), f"{any_['rows']:,}", *scores)
+    out.print(shown if shown.row_count else "Nothing has a score yet: shoplake run --all, or make demo.")
 
 
 @app.command()
@@ -520,7 +944,15 @@ def main() -> None:
         err.print(f"Stopped after {time.monotonic() - start:.0f} s. The same command goes on from here.")
         sys.exit(130)
     except Exception as error:
-        known = {"NotStarted": 1, "NotThereError": WAITING, "NotEnoughError": WAITING, "ModelContractError": 2}
+        known = {
+            "NotStarted": 1,
+            "NotThereError": WAITING,
+            "NotEnoughError": WAITING,
+            "VaultError": 1,
+            "ErasureError": 1,
+            "PullError": 1,
+            "ModelContractError": 2,
+        }
         code = next((known[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in known), None)
         said = str(error)
         if code is None and "No space left on device" in said:  # of Python, DuckDB, delta-rs or Spark

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ os.environ.setdefault("SHOPLAKE_DRIVER_MEMORY", "2g")
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    from jobs.kit import engine, session, settings
+    from jobs.kit import broker, engine, process, session, settings
 
+    with suppress(process.NotStarted):  # whoever needs it says so; an engine that runs takes in no further jars
+        broker.install()
     yield (spark := session.session())
     spark.stop()
     if not settings.settings().engine:

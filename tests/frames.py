@@ -13,13 +13,12 @@ from jobs.kit import lineage
 from jobs.kit.contracts import load
 from jobs.verbs import ORIGIN
 
-# What the kit adds to every bronze row.
-ARRIVAL = {
-    "_file_id": ("string", "f1"),
-    "_source_file": ("string", "file.csv"),
-    "_file_date": ("date", date(2017, 1, 1)),
-    "_row_number": ("bigint", 1),
-    "_arrived_at": ("timestamp", datetime(2017, 1, 2, tzinfo=UTC)),
+ARRIVAL = {  # of every bronze row that a test does not say more of
+    "_file_id": "f1",
+    "_source_file": "file.csv",
+    "_file_date": date(2017, 1, 1),
+    "_row_number": 1,
+    "_arrived_at": datetime(2017, 1, 2, tzinfo=UTC),
 }
 FILLERS = {"string": "x", "int": 0, "bigint": 0, "double": 0.0, "boolean": False, "date": date(2017, 1, 1)}
 FILLERS |= {"timestamp": datetime(2017, 1, 1, 12, tzinfo=UTC)}
@@ -31,11 +30,10 @@ def make(spark: SparkSession, table: str, rows: Iterable[dict[str, Any]] = ()) -
     Money may be given as text ("1.50").
     """
     contract = load(lineage.full_name(table))
-    types = {c.name: c.type for c in contract.columns}
+    types = contract.types
     filler = {c.name: filler_of(c.type) if c.required else None for c in contract.columns}
     if contract.layer == "bronze":
-        types |= {name: type_ for name, (type_, _) in ARRIVAL.items()}
-        filler |= {name: value for name, (_, value) in ARRIVAL.items()}
+        filler |= ARRIVAL
     values = []
     for row in rows:
         assert set(row) <= set(types), f"{table} has no column {set(row) - set(types)}"

@@ -1,4 +1,4 @@
-"""Complete Journey, dressed as the files that a retailer's systems drop: tills, product master, marketing, CRM.
+"""Complete Journey, dressed as the files that systems drop: tills, product master, marketing, CRM, holidays.
 
 Its authors (84.51°) call the data simulated from real transactions of 2017: say so beside every number made of it. All
 that is added here is clothing, and each piece of it is a rule:
@@ -10,6 +10,7 @@ that is added here is clothing, and each piece of it is a rule:
 - **line_number** counts a basket's lines in the order of product_id; (basket, product) is unique in the source.
 - **Campaigns** are announced in monthly files, dated the month's first day, with all that start in that month; what
   started before 2017 is in the file of 2017-01-01. Targets and coupons come with their campaign.
+- **Holidays** are the federal ones of the United States, on their own dates, in one list for the year.
 - **coupon_events** come from a clearing house: one file per week, dated its Sunday: a redemption is known a few
   days late.
 - Money is rounded to cents: 20 of 1,469,307 amounts carry binary dust of 1e-15.
@@ -26,6 +27,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import duckdb
+import holidays
 
 from jobs.demo.files import Written, put, quoted
 
@@ -120,6 +122,7 @@ def _source(data: Data | Cut) -> duckdb.DuckDBPyConnection:
         con.execute(f"CREATE VIEW {name} AS FROM read_parquet({quoted(path)})")
     _with_local_time(con)
     _with_weeks(con)
+    _with_holidays(con)
     last = f"DATE '{cut.last}'"
     kept = f"household_id % {cut.every} = 0"
     con.execute(f"""
@@ -202,10 +205,18 @@ def _with_weeks(con: duckdb.DuckDBPyConnection) -> None:
         raise ValueError("Complete Journey: a week number spans two calendar weeks; this is not the data set expected")
 
 
+def _with_holidays(con: duckdb.DuckDBPyConnection) -> None:
+    """`holiday_list`: no shopping season, because its sales name none."""
+    named = holidays.country_holidays("US", years=range(FIRST.year, LAST.year + 1), observed=False, language="en_US")
+    con.execute("CREATE TABLE holiday_list (holiday_date DATE, holiday_name VARCHAR, season VARCHAR)")
+    con.executemany("INSERT INTO holiday_list VALUES (?, ?, NULL)", sorted(named.items()))
+
+
 def _files(con: duckdb.DuckDBPyConnection) -> Iterator[_File]:
     """Every file of the drop folder, with the query that makes it."""
     yield _File(f"erp/products/product_master_{FIRST}.csv", "FROM product_master ORDER BY product_id")
     yield _File(f"crm/members/member_attributes_{FIRST}.csv", "FROM member_attributes ORDER BY member_id")
+    yield _File(f"outside/holiday_list/holiday_list_{FIRST}.csv", "FROM holiday_list ORDER BY holiday_date")
     for table, dated, order in (
         ("campaign_list", "announced_on", "campaign_id"),
         ("campaign_targets", "announced_on", "campaign_id, member_id"),

@@ -22,6 +22,7 @@ class DataSet:
 
     title: str
     intro: str
+    first: date
     last: date  # the as_of of the demo
     retailer: str  # data of one retailer may share a lake
     timezone: str
@@ -35,6 +36,7 @@ def _complete_journey(name: complete_journey.Data) -> DataSet:
         title=f"Complete Journey ({name})",
         intro="Complete Journey by 84.51°, 2017: data that its authors call simulated from real transactions. "
         "What the numbers below say of shoppers, they say of that simulation.",
+        first=complete_journey.FIRST,
         last=complete_journey.CUTS[name].last,
         retailer="complete journey",
         timezone=complete_journey.ZONE,
@@ -49,6 +51,7 @@ def _simulated(scale: Scale) -> DataSet:
         title=f"Simulated retailer (SF {scale.sf:g})",
         intro="A simulated retailer: nobody and nothing in it exists. What the numbers below say of shoppers, they say "
         "of the simulation (docs/retailer.md), whose truth is known.",
+        first=scale.first,
         last=scale.last,
         retailer="simulated",
         timezone=ZONE,
@@ -79,8 +82,10 @@ def _break_pos_lines(conf: Settings, scale: Scale) -> Path:
 
 
 DATASETS: dict[str, DataSet] = {
-    **{name: _complete_journey(name) for name in ("slice", "full", "tiny")},
     "retailer": _simulated(Scale(0.01)),
+    "complete-journey": _complete_journey("slice"),
+    "full": _complete_journey("full"),
+    "tiny": _complete_journey("tiny"),
 }
 
 
@@ -88,10 +93,11 @@ class OtherDataError(Exception):
     """The lake holds another retailer's data."""
 
 
-def choose(name: str, conf: Settings) -> DataSet:
+def choose(name: str, conf: Settings, *, live: bool = False) -> DataSet:
     """The data set of that name, with its time zone and currency remembered for this lake.
 
-    OtherDataError if the lake holds another retailer's: two in one lake would be one retailer with wrong numbers.
+    OtherDataError if the lake holds another retailer's: two in one lake would be one retailer with wrong numbers. So
+    would be one whose systems were asked (`live`) and whose files are then taken as well.
     """
     wanted, there = DATASETS[name], DATASETS.get(conf.data)
     if there and there.retailer != wanted.retailer and (Path(conf.lake) / "bronze").exists():
@@ -99,5 +105,15 @@ def choose(name: str, conf: Settings) -> DataSet:
             f"The lake {conf.lake} holds {there.title}. For {wanted.title} forget it (make clean), "
             "or set SHOPLAKE_HOME to another folder."
         )
+    if there and live != bool(conf.sources) and (Path(conf.lake) / "bronze").exists():
+        how = "asked its sources (LIVE=1)" if conf.sources else "took its sources' files"
+        raise OtherDataError(
+            f"The lake {conf.lake} {how}: go on in the same way, forget it (make clean), "
+            "or set SHOPLAKE_HOME to another folder."
+        )
+    if live and wanted.retailer != "simulated":
+        raise OtherDataError(f"LIVE=1 asks the systems of the simulated retailer; {wanted.title} has files alone.")
+    if live and conf.sources:
+        return wanted  # remembered already, with the addresses
     remember(conf, data=name, timezone=wanted.timezone, currency=wanted.currency)
     return wanted

@@ -24,7 +24,7 @@ from jobs.demo.files import Written
 from jobs.demo.show import OK, Board, Layer, Model, Page
 from jobs.kit import contracts, lineage, process
 from jobs.kit.process import NotStarted
-from jobs.kit.settings import Settings, settings
+from jobs.kit.settings import Settings, remember, settings
 
 DAGS = ("refine", "train", "score")
 POLL_SECONDS = 2.0
@@ -36,16 +36,19 @@ BROKEN_SOURCE = "pos"
 HEADLINE = "gold.sales_daily"
 
 
-def demo(data: str = "slice", *, break_day: bool = False, airflow: bool = True) -> int:
-    """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held)."""
+def demo(data: str = "retailer", *, break_day: bool = False, airflow: bool = True, live: bool = False) -> int:
+    """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held).
+
+    `live`: the retailer's systems run too, and are asked; without it their files come by themselves.
+    """
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
     board = Board(console)
     try:
-        chosen = datasets.choose(data, settings())
+        chosen = datasets.choose(data, settings(), live=live)
         console.print(f"[bold]Shoplake[/]  {chosen.intro}\n", highlight=False)
-        flow = Flow(settings(), board, chosen, use_airflow=airflow)
+        flow = Flow(settings(), board, chosen, use_airflow=airflow, live=live)
         flow.prepare()
         ok = flow.good_run()
         flow.summarise()
@@ -69,7 +72,8 @@ def demo(data: str = "slice", *, break_day: bool = False, airflow: bool = True) 
 class Flow:
     """One demo from beginning to end."""
 
-    def __init__(self, conf: Settings, board: Board, data: DataSet, *, use_airflow: bool) -> None:
+    def __init__(self, conf: Settings, board: Board, data: DataSet, *, use_airflow: bool, live: bool = False) -> None:
+        self.live = live
         self.conf, self.board, self.data, self.use_airflow = conf, board, data, use_airflow
         self.as_of: date = data.last
         self.airflow: Airflow | None = None
@@ -88,7 +92,9 @@ class Flow:
             if halt.is_set():
                 raise InterruptedError
 
-        dressing = process.Background(lambda: said.append(self.data.write(self.conf, heed)))
+        files = self.conf.home / "live" / "files" if self.live else self.conf.drop
+        target = self.conf.model_copy(update={"drop": files})
+        dressing = process.Background(lambda: said.append(self.data.write(target, heed)))
         wanted = services.COMPONENTS if self.use_airflow else WITHOUT_AIRFLOW
         with self._status("starting the services, dressing the data"):
             try:
@@ -101,20 +107,33 @@ class Flow:
                     dressing.join()
                 raise
         written = said[0]
-        self.board.say(f"{written.files:,} files are in {self.conf.drop}, {written.changed:,} of them new or changed")
+        self.board.say(f"{written.files:,} files are in {files}, {written.changed:,} of them new or changed")
+        if self.live:
+            with self._status("starting the retailer's systems"):
+                self._start_systems(files)
         if self.use_airflow:
             page = self._service("airflow")
             self.airflow = Airflow(page.address, *page.login.split(" / "))
             with self._status("Airflow reads the DAGs"):
                 self.airflow.wait_for([*self._ingest(), *DAGS])
 
+    def _start_systems(self, files: Path) -> None:
+        """Start what plays the retailer's systems, fed with its files, and have the lake ask them."""
+        from jobs.demo import live
+
+        found = live.start(files, self.conf.home, self.data.first, self.data.last, say=self.board.say)
+        addresses = {f"sources__{source}": address for source, address in found.items()}
+        remember(self.conf, data=self.conf.data, timezone=self.data.timezone, currency=self.data.currency, **addresses)
+        self.conf = settings()
+
     def _ingest(self) -> list[str]:
         return [f"ingest_{source}" for source in lineage.sources()]
 
     def _is_sent(self, table: str) -> bool:
         """Whether this retailer has such a source at all."""
-        drop = contracts.load(table).drop
-        return drop is not None and (self.conf.drop / drop.folder).is_dir()
+        contract = contracts.load(table)
+        there = contract.drop is not None and (self.conf.drop / contract.drop.folder).is_dir()
+        return there or contract.source in self.conf.sources
 
     def _service(self, name: str) -> Any:
         found = next((s for s in self.services if s.name == name), None)
@@ -278,7 +297,7 @@ class Flow:
 
         refused = quarantine.summary()
         show.summary(self.board.console, self._layers(refused), refused, self._models(), self._pages())
-        if known := [s for s in scoreboard.scores(self.conf) if s.best is not None]:
+        if known := scoreboard.against_truth(self.conf):
             show.scoreboard(self.board.console, "Against the truth", scoreboard.HEADINGS, map(scoreboard.cells, known))
         show.next_steps(self.board.console, NEXT)
         took = f"{self.board.seconds():.0f} s in all"
@@ -305,11 +324,12 @@ class Flow:
         return [Model(m.name, str(m.version), m.metric, m.value, m.baselines, m.verdict) for m in registry.overview()]
 
     def _pages(self) -> list[Page]:
-        from jobs.kit import data_docs
+        from jobs.kit import data_docs, dictionary
 
         titles = {"airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
         pages = [Page(titles[s.name], s.address, s.login) for s in self.services if s.name in titles]
-        return [*pages, Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())]
+        docs = Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())
+        return [*pages, docs, Page("Data dictionary", dictionary.build().as_uri())]
 
 
 NEXT = (

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import adjusted_rand_score, average_precision_score, roc_auc_score
 
 from jobs.kit import lake, registry
@@ -37,6 +39,11 @@ class NoTruthError(Exception):
 
 def scores(conf: Settings) -> list[Score]:
     """Every line that this lake allows: what was not scored yet, or has no truth, is left out."""
+    return [*on_later_data(), *against_truth(conf)]
+
+
+def against_truth(conf: Settings) -> list[Score]:
+    """The lines that know the best that can be reached."""
     found: list[Score] = []
     for score in SCORES:
         try:
@@ -61,16 +68,18 @@ def _latest(table: str) -> pd.DataFrame:
 
 
 def _persons(conf: Settings) -> pd.DataFrame:
-    """Who holds which card, and what is so of them; of two cards of one person both."""
-    people = truth(conf, "people")
-    cards = people[people["system"] == "erp"].rename(columns={"native_id": "member_id"})
-    return cards.merge(truth(conf, "persons"), on="person_id")
+    """Who each customer is, and what is so of them: whoever is behind most of the customer's accounts."""
+    people = truth(conf, "people").rename(columns={"system": "account_system", "native_id": "account_id"})
+    accounts = pd.DataFrame(lake.read_small("silver.identities").to_pylist()).merge(people)
+    counts = accounts.groupby(["customer_id", "person_id"]).size().rename("n").reset_index()
+    most = counts.sort_values(["n", "person_id"], ascending=[False, True]).drop_duplicates("customer_id")
+    return most.merge(truth(conf, "persons"), on="person_id")
 
 
 # --- without a truth --------------------------------------------------------------------------------------------------
 
 
-def on_later_data(conf: Settings) -> Iterator[Score]:
+def on_later_data() -> Iterator[Score]:
     """What each model reached on the later window that it was judged on, beside its best baseline."""
     for model in registry.overview():
         name, value = max(model.baselines.items(), key=lambda item: item[1], default=("", None))
@@ -105,9 +114,9 @@ def _share(part: set, whole: set) -> float:
 
 def segments(conf: Settings) -> Iterator[Score]:
     """Agreement of the segments with the kinds of shoppers that there are (adjusted Rand index: 0 is chance)."""
-    rows = _latest("scoring.customer_segments").merge(_persons(conf), on="member_id")
-    spend = _latest("gold.customer_rfm")[["member_id", "monetary_score"]]
-    rows = rows.merge(spend, on="member_id")
+    rows = _latest("scoring.customer_segments").merge(_persons(conf), on="customer_id")
+    spend = _latest("gold.customer_rfm")[["customer_id", "monetary_score"]]
+    rows = rows.merge(spend, on="customer_id")
     yield Score(
         "segments",
         "adjusted Rand index",
@@ -124,15 +133,15 @@ def churn(conf: Settings) -> Iterator[Score]:
     The baseline is recency; the best is the chance to be alive given the last visit, by one who knows each person's
     rate and the mean lifetime of the kind (Schmittlein, Morrison and Colombo, 1987, with known rates).
     """
-    rows = _latest("scoring.churn_scores").merge(_persons(conf), on="member_id")
-    rows = rows.merge(_latest("gold.customer_rfm")[["member_id", "recency_days"]], on="member_id")
+    rows = _latest("scoring.churn_scores").merge(_persons(conf), on="customer_id")
+    rows = rows.merge(_latest("gold.customer_rfm")[["customer_id", "recency_days"]], on="customer_id")
     begun = pd.to_datetime(truth(conf, "calendar")["first_date"].iloc[0])
     day = (pd.to_datetime(rows["as_of_date"]) - begun).dt.days
     left = (rows["left_day"] <= day).to_numpy()
     if left.all() or not left.any():
         raise NoTruthError("nobody, or everybody, has left")
     ends = 1 / rows["mean_lifetime_days"]
-    both = rows["card_visits_per_day"] + ends
+    both = rows["named_visits_per_day"] + ends
     gone = ends / both * np.expm1(np.minimum(both * rows["recency_days"], 50.0))
     for metric, measure in (("AUC", roc_auc_score), ("PR-AUC", average_precision_score)):
         yield Score(
@@ -141,11 +150,77 @@ def churn(conf: Settings) -> Iterator[Score]:
             float(measure(left, rows["churn_probability"])),
             float(measure(left, rows["recency_days"])),
             float(measure(left, gone)),
-            f"{left.mean():.0%} of {len(rows)} scored members have left; baseline: recency",
+            f"{left.mean():.0%} of {len(rows)} scored customers have left; baseline: recency",
         )
 
 
-SCORES: tuple[Callable[[Settings], Iterator[Score]], ...] = (on_later_data, association_rules, segments, churn)
+def identities(conf: Settings) -> Iterator[Score]:
+    """Whose each account is: pairs of accounts found to be one person's."""
+    accounts = lake.read_small("silver.accounts", "SELECT account_system, account_id, unionid FROM t").to_pandas()
+    links = lake.read_small("silver.identity_links").to_pandas()
+    yield from score_identities(truth(conf, "people"), accounts, links)
+
+
+def score_identities(people: pd.DataFrame, accounts: pd.DataFrame, links: pd.DataFrame) -> Iterator[Score]:
+    """Pairs of accounts and B-cubed, of all links beside those of the rules alone (the baseline).
+
+    A follower without a union id tells a nickname and nothing that could be linked: such accounts are left out, but for
+    the last line, whose best is what is left when nobody can link them.
+    """
+    known = accounts.assign(native_id=accounts["account_id"])
+    social = known["account_system"] == "social"
+    known.loc[social, "native_id"] = known.loc[social, "account_id"].str.partition(":")[2]
+    known = known.merge(people.rename(columns={"system": "account_system"}), on=["account_system", "native_id"])
+    if known.empty:
+        raise NoTruthError("of no account it is known whose it is")
+    place = pd.Series(np.arange(len(known)), index=pd.MultiIndex.from_frame(known[["account_system", "account_id"]]))
+
+    def clusters(linked: pd.DataFrame) -> np.ndarray:
+        ends = pd.DataFrame(
+            {
+                side: place.reindex(
+                    pd.MultiIndex.from_frame(linked[[f"{side}_account_system", f"{side}_account_id"]])
+                ).to_numpy()
+                for side in ("left", "right")
+            }
+        ).dropna()
+        shape = (len(known), len(known))
+        graph = coo_matrix((np.ones(len(ends)), (ends["left"].astype(int), ends["right"].astype(int))), shape=shape)
+        return connected_components(graph, directed=False)[1]
+
+    linked, person = links[links["decision"] == "link"], known["person_id"].to_numpy()
+    found, ruled = clusters(linked), clusters(linked[linked["link_rule"] != "probabilistic"])
+    tells = ((known["account_system"] != "social") | known["unionid"].notna()).to_numpy()
+    by_rules = _agreement(ruled[tells], person[tells])
+    said = f"{tells.sum()} accounts of {len(set(person[tells]))} persons; baseline: the rules without Splink"
+    for metric, value in _agreement(found[tells], person[tells]).items():
+        yield Score("identity", metric, value, by_rules[metric], 1.0, said)
+    recall = "recall of pairs"
+    best = _agreement(np.where(tells, person, -1 - np.arange(len(person))), person)[recall]
+    said = f"with {(~tells).sum()} followers who tell nothing but a nickname"
+    yield Score(
+        "identity", f"{recall}, all", _agreement(found, person)[recall], _agreement(ruled, person)[recall], best, said
+    )
+
+
+def _agreement(cluster: np.ndarray, person: np.ndarray) -> dict[str, float]:
+    """How well clusters agree with persons, by pairs and by accounts (B-cubed; Bagga and Baldwin, 1998)."""
+    rows = pd.DataFrame({"cluster": cluster, "person": person})
+    both = rows.value_counts()
+    sizes = {side: rows[side].value_counts() for side in rows}
+    pairs = {side: float((n * (n - 1)).sum()) for side, n in {**sizes, "both": both}.items()}
+    shares = {
+        side: float((both**2 / both.index.get_level_values(side).map(n)).sum()) / len(rows) for side, n in sizes.items()
+    }
+    return {
+        "precision of pairs": pairs["both"] / pairs["cluster"] if pairs["cluster"] else 1.0,
+        "recall of pairs": pairs["both"] / pairs["person"] if pairs["person"] else 1.0,
+        "B-cubed precision": shares["cluster"],
+        "B-cubed recall": shares["person"],
+    }
+
+
+SCORES: tuple[Callable[[Settings], Iterator[Score]], ...] = (association_rules, segments, churn, identities)
 
 
 # --- as pages ---------------------------------------------------------------------------------------------------------

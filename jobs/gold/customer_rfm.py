@@ -1,11 +1,11 @@
-"""One row per member with at least one order up to `as_of`: recency, frequency and monetary scores, and their segment.
+"""One row per customer with a purchase up to `as_of`: recency, frequency and monetary scores, and their segment.
 
-Recency is days since the last order; frequency and monetary are orders and net amount of the 365 days that end with
-`as_of`.
+Recency is days since the last purchase over all channels; frequency and monetary are purchases and net amount (returns
+taken off) of the 365 days that end with `as_of`.
 
-Scores 1..5 (5 is best). Tie rule: with n members, of whom b are strictly worse than this one, the score is
-1 + floor(5 * b / n). Equal values therefore get equal scores, whatever the order of rows; where many tie (most members
-bought once, say) they share the score of the worst place in the tie, and some scores may stay empty.
+Scores 1..5 (5 is best). Tie rule: with n customers, of whom b are strictly worse than this one, the score is
+1 + floor(5 * b / n). Equal values therefore get equal scores, whatever the order of rows; where many tie (most
+customers bought once, say) they share the score of the worst place in the tie, and some scores may stay empty.
 
 Segments are the usual eleven of Putler's RFM grid (https://www.putler.com/rfm-analysis/): recency score against the
 mean of frequency and monetary score (halves up). Its published ranges overlap ("Loyal: R 2-5, FM 3-5", "Champions:
@@ -20,11 +20,10 @@ from pyspark.sql import functions as F
 from jobs.verbs import keep_until, sum_money
 
 
-def build(orders: DataFrame, *, as_of: date) -> DataFrame:
+def build(customer_orders: DataFrame, *, as_of: date) -> DataFrame:
     """Measure, score, name."""
     return (
-        orders.where("member_id is not null")
-        .transform(keep_until, "order_date", as_of)
+        customer_orders.transform(keep_until, "order_date", as_of)
         .transform(measure, as_of)
         .transform(with_scores)
         .withColumns({"segment": name_segment(), "as_of_date": F.lit(as_of)})
@@ -45,11 +44,14 @@ GRID = (
 def measure(orders: DataFrame, as_of: date) -> DataFrame:
     """The three values that are scored."""
     in_window = F.col("order_date") > F.lit(as_of - timedelta(days=WINDOW_DAYS))
-    return orders.groupBy("member_id").agg(
-        F.datediff(F.lit(as_of), F.max("order_date")).alias("recency_days"),
-        F.count_if(in_window).alias("order_count_365d"),
+    is_purchase = F.col("is_purchase")
+    measured = orders.groupBy("customer_id").agg(
+        F.datediff(F.lit(as_of), F.max(F.when(is_purchase, F.col("order_date")))).alias("recency_days"),
+        F.count_if(is_purchase & in_window).alias("order_count_365d"),
         sum_money(F.when(in_window, F.col("net_amount")), "net_amount_365d"),
     )
+    # Who only brought something back has bought before the lake begins.
+    return measured.where("recency_days is not null")
 
 
 def with_scores(measured: DataFrame) -> DataFrame:
@@ -64,12 +66,12 @@ def with_scores(measured: DataFrame) -> DataFrame:
 
 
 def score(value: Column) -> Column:
-    """1 + floor(5 * members strictly worse / members); larger values are better."""
-    # One window over all members is wide, but holds one short row for each: millions of members fit one task.
+    """1 + floor(5 * customers strictly worse / customers); larger values are better."""
+    # One window over all customers is wide, but holds one short row for each: millions of customers fit one task.
     everyone = Window.partitionBy(F.lit(True))
     worse = F.rank().over(everyone.orderBy(value)) - 1
-    members = F.count("*").over(everyone)
-    return (F.floor(5 * worse / members) + 1).cast("int")
+    customers = F.count("*").over(everyone)
+    return (F.floor(5 * worse / customers) + 1).cast("int")
 
 
 def name_segment() -> Column:

@@ -1,4 +1,4 @@
-"""One row per business day, store, department and category in which a line was sold or returned.
+"""One row per business day, channel, store, department and category in which a line was sold or returned.
 
 Products that the master does not know, or knows without a department or category, count under UNKNOWN: the sum over all
 rows is the sum over all order lines, to the cent.
@@ -15,9 +15,9 @@ def build(order_lines: DataFrame, products: DataFrame) -> DataFrame:
     is_return = F.col("line_type") == "return"
     return (
         order_lines.transform(with_category, products)
-        .groupBy("order_date", "store_id", "department", "category")
+        .groupBy("order_date", "channel", "store_id", "department", "category")
         .agg(
-            F.countDistinct("order_id").alias("order_count"),
+            F.countDistinct(F.when(~is_return, F.col("order_id"))).alias("order_count"),
             F.count("*").alias("line_count"),
             F.sum("quantity").alias("unit_count"),
             *[sum_money(column, column) for column in AMOUNTS],
@@ -36,8 +36,8 @@ AMOUNTS = (
 )
 
 
-def with_category(order_lines: DataFrame, products: DataFrame) -> DataFrame:
-    """Each line with its product's place in the hierarchy."""
-    # Many lines to at most one product.
-    known = products.select("product_id", "department", "category")
-    return order_lines.join(known, on="product_id", how="left").fillna(UNKNOWN, ["department", "category"])
+def with_category(rows: DataFrame, products: DataFrame, *also: str) -> DataFrame:
+    """Each row with its product's place in the hierarchy, and what else is asked of it."""
+    # Many rows to at most one product.
+    known = products.select("product_id", "department", "category", *also)
+    return rows.join(known, on="product_id", how="left").fillna(UNKNOWN, ["department", "category"])

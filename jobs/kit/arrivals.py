@@ -13,20 +13,19 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.kit import door, door_file, door_json, door_xlsx
-from jobs.kit.contracts import Column, Contract
+from jobs.kit.contracts import TECHNICAL, Column, Contract
 from jobs.landing.files import LandedFile
 
 # The engine's workers need not have this project on their path: the door travels with the query.
 for _module in (door, door_file, door_json, door_xlsx):
     cloudpickle.register_pickle_by_value(_module)
 
-TECHNICAL = ("_file_id", "_source_file", "_file_date", "_row_number", "_arrived_at")
 _TASK_BYTES = 64 << 20
 _MIN_TASKS = 4
 
 # A received text parses as … if it matches and, where a text of that form may still be no value, if Spark can cast it.
 # No thousands separators, currency signs, exponents, NaN: what they mean is for the sender to say.
-_FORMS = {
+FORMS = {
     "integer": r"r'^[+-]?[0-9]{1,18}\z'",
     "number": r"r'^[+-]?[0-9]{1,16}(\.[0-9]{1,6})?\z'",
     "boolean": r"r'^(?i:true|false)\z'",
@@ -48,6 +47,7 @@ def layout(contract: Contract) -> door.Layout:
         format=drop.format,
         sheet=drop.sheet,
         required=tuple(c.received_as for c in columns if c.required),
+        formerly=tuple((name, c.received_as) for c in columns for name in c.formerly),
     )
 
 
@@ -63,9 +63,9 @@ def check(files: Sequence[LandedFile], contract: Contract) -> list[tuple[LandedF
 
 def type_rule(column: Column) -> str | None:
     """Spark SQL that is true where a received text, not null, does not parse as the column's logicalType."""
-    if column.logical not in _FORMS:
+    if column.logical not in FORMS:
         return None
-    bad = f"`{column.name}` NOT RLIKE {_FORMS[column.logical]}"
+    bad = f"`{column.name}` NOT RLIKE {FORMS[column.logical]}"
     if column.logical in _CAST:
         bad = f"({bad} OR try_cast(`{column.name}` AS {column.logical}) IS NULL)"
     return f"`{column.name}` IS NOT NULL AND {bad}"
@@ -112,15 +112,19 @@ def rows(spark: SparkSession, files: Sequence[LandedFile], contract: Contract) -
         "_file_id string, _source_file string, _file_date date, _arrived_at timestamp"
     )
     parsed = spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(read, types)  # one partition for each task
+    return judge(named(parsed, contract), contract)
+
+
+def named(parsed: DataFrame, contract: Contract) -> DataFrame:
+    """What the door read, under the contract's names."""
     # Over Connect these strings come typed "string collate UTF8_BINARY", which readers other than Spark refuse.
     ours = {c.received_as: c.name for c in received(contract)}
-    parsed = parsed.select(
+    return parsed.select(
         *[
             F.col(f"`{f.name}`").cast(f.dataType.simpleString().split()[0]).alias(ours.get(f.name, f.name))
             for f in parsed.schema.fields
         ]
     )
-    return judge(parsed, contract)
 
 
 def judge(parsed: DataFrame, contract: Contract) -> DataFrame:

@@ -7,7 +7,8 @@ door_json.py reads JSON lines, door_xlsx.py a workbook's sheet, door_file.py has
 - **Every record comes out**, in order, with its number: rows in = accepted + refused. Blank lines are no records.
 - Values stay text as received. Text that a spreadsheet would run (`=1+1`) stays that text: exports for spreadsheets
   neutralise it, the lake does not.
-- Columns are found by their names: another order is fine, additional ones are kept in `_extra` as JSON.
+- Columns are found by their names, or those that they had formerly: another order is fine, additional ones are kept in
+  `_extra` as JSON, optional ones that are missing are null.
 
 Of CSV, where an empty value is null:
 
@@ -85,7 +86,7 @@ def _check_csv(path: str, layout: Layout) -> FileVerdict:
 
 def _check_header(text: str, layout: Layout, *, has_rows: bool) -> FileVerdict:
     names = _names(text, layout.delimiter)
-    missing = [c for c in layout.columns if c not in names]
+    missing = [c for c in layout.columns if c not in layout.present(names)]
     if missing:
         for other in _DELIMITERS.replace(layout.delimiter, ""):
             if len(set(_names(text, other)) & set(layout.columns)) > len(layout.columns) - len(missing):
@@ -119,8 +120,8 @@ class _Reader:
     def __init__(self, layout: Layout, header: bytes, blocks: Iterator[bytes]):
         self.layout, self.blocks = layout, blocks
         self.header = header.strip()
-        self.names = _names(header.decode(layout.encoding), layout.delimiter)
-        missing = [c for c in layout.columns if c not in self.names]
+        self.names = layout.present(_names(header.decode(layout.encoding), layout.delimiter))
+        missing = [c for c in layout.required if c not in self.names]
         if missing or len(set(self.names)) < len(self.names):
             raise ValueError(f"check_file was to refuse this header: {self.names}")
         self.extra = [n for n in self.names if n not in layout.columns]
@@ -140,7 +141,7 @@ class _Reader:
     def batches(self, block: bytes, row_number: int) -> Iterator[pa.RecordBatch]:
         """The block's rows, numbered from `row_number`: the first of three ways that can read it."""
         table, raw, rule = self._plain(block) or self._quoted(block) or self._faulty(block)
-        columns = table.select(list(self.layout.columns)).columns
+        columns = [table[c] if c in self.names else _nothing(table) for c in self.layout.columns]
         extra = extra_text(table.select(self.extra).to_pylist()) if self.extra else _nothing(table)
         yield from batches(columns, extra, raw, rule, row_number, self.layout)
 

@@ -6,6 +6,7 @@ workers with the query.
 
 import gzip
 import json
+import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,15 +22,15 @@ RAW_LIMIT = 64 << 10  # of a refused record, what is kept beside its rule; landi
 BLOCK = FIELD_LIMIT // 2  # so that a block with the rest of the one before holds no field over the limit
 BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZIPS = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")  # the second has nothing in it
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a table's files are written: format, the columns they must have, delimiter, encoding, sheet.
 
-    `required` are the columns that no row may lack: where records name their own columns (JSON lines), the others may
-    be absent.
+    `required` are the columns that no row may lack; the others may be absent, and are null then. `formerly` pairs a
+    name that a column had in older files with its present one.
     """
 
     columns: tuple[str, ...]
@@ -38,6 +39,12 @@ class Layout:
     format: str = "csv"
     sheet: str = ""
     required: tuple[str, ...] = ()
+    formerly: tuple[tuple[str, str], ...] = ()
+
+    def present(self, names: Sequence[str]) -> list[str]:
+        """Received names, former ones as what they are called now, unless that is among them as well."""
+        now = dict(self.formerly)
+        return [now[n] if n in now and now[n] not in names else n for n in names]
 
     @property
     def schema(self) -> pa.Schema:
@@ -69,15 +76,19 @@ FINE = FileVerdict()
 def first_block(path: str, layout: Layout) -> bytes | FileVerdict:
     """The file's beginning, less a BOM; or why no line of it may be read.
 
-    Reads a gzip whole: what a truncated one still gives must not be taken for all of it.
+    Reads what is packed whole: what a truncated gzip still gives must not be taken for all of it.
     """
     try:
         with unpacked(path) as stream:
             first = stream.read(BLOCK)
-            while isinstance(stream, gzip.GzipFile) and stream.read(BLOCK):
+            while isinstance(stream, gzip.GzipFile | zipfile.ZipExtFile) and stream.read(BLOCK):
                 pass
     except EOFError:
         return FileVerdict("file:truncated_gzip", "the compressed data ends before its end mark")
+    except zipfile.BadZipFile as error:  # a truncated one too: its directory is at the end
+        return FileVerdict("file:corrupt_zip", str(error))
+    except (RuntimeError, NotImplementedError) as error:  # a password; a method that Python does not know
+        return FileVerdict("file:unreadable_zip", str(error))
     except (gzip.BadGzipFile, zlib.error) as error:
         return FileVerdict("file:corrupt_gzip", str(error))
     if first.startswith(_UTF16):
@@ -97,20 +108,26 @@ def check_encoding(lines: list[bytes], encoding: str) -> FileVerdict:
 
 
 def check_names(names: list[str], layout: Layout, *, has_rows: bool) -> FileVerdict:
-    """Judge the names in a header: each once, each column among them; others are told."""
+    """Judge the names in a header: each once, each required column among them; what else is missing or new is told."""
+    names = layout.present(names)
     if doubled := sorted({n for n in names if names.count(n) > 1}):
         return FileVerdict("file:duplicate_header", f"more than one column {', '.join(doubled)}")
     missing = [c for c in layout.columns if c not in names]
     extra = [n for n in names if n not in layout.columns]
-    if missing:
-        told = told_missing(missing, extra, names, layout)
-        if len(missing) == len(layout.columns):
-            told = "none of the columns is in the first line: a file without header?"
+    if len(missing) == len(layout.columns):
+        told = "none of the columns is in the first line: a file without header?"
         return FileVerdict(f"file:missing_column:{missing[0]}", told)
-    warnings = [f"file:extra_column:{name}" for name in extra]
-    if not has_rows:
-        warnings.append("file:header_only")
-    return FileVerdict(warnings=tuple(warnings))
+    return judge_missing(missing, extra, names, layout, () if has_rows else ("file:header_only",))
+
+
+def judge_missing(
+    missing: list[str], extra: list[str], names: list[str], layout: Layout, warnings: tuple[str, ...] = ()
+) -> FileVerdict:
+    """Refuse a file that lacks a required column; where it lacks another one or has more, warn of that."""
+    if needed := [c for c in missing if c in layout.required]:
+        return FileVerdict(f"file:missing_column:{needed[0]}", told_missing(needed, extra, names, layout))
+    told = (*(f"file:missing_column:{c}" for c in missing), *(f"file:extra_column:{n}" for n in extra))
+    return FileVerdict(detail=told_missing(missing, extra, names, layout), warnings=told + warnings)
 
 
 def told_missing(missing: list[str], extra: list[str], names: list[str], layout: Layout) -> str:
@@ -169,14 +186,18 @@ def batches(
 # ---- bytes ----
 
 
-def _is_gzip(path: str) -> bool:
-    with Path(path).open("rb") as file:
-        return file.read(2) == _GZIP
-
-
 def unpacked(path: str) -> BinaryIO:
-    """The file's bytes, unpacked if it is a gzip (whatever its name). Local files; the one place to teach others."""
-    return gzip.open(path, "rb") if _is_gzip(path) else Path(path).open("rb")  # type: ignore[return-value]
+    """The file's bytes, unpacked if it is a gzip or a zip of one file (whatever its name). Local files; the one place
+    to teach others."""
+    with Path(path).open("rb") as file:
+        magic = file.read(4)
+    if magic in _ZIPS:
+        with zipfile.ZipFile(path) as packed:  # what is open of it stays so
+            names = [i.filename for i in packed.infolist() if not i.is_dir() and not i.filename.startswith("__MACOSX/")]
+            if len(names) != 1:
+                raise zipfile.BadZipFile(f"{len(names)} files in it, where one was agreed")
+            return packed.open(names[0])  # type: ignore[return-value]
+    return gzip.open(path, "rb") if magic[:2] == _GZIP else Path(path).open("rb")  # type: ignore[return-value]
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:

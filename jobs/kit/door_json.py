@@ -3,6 +3,7 @@
 - A string is its text (an empty one stays empty: null is what JSON has null for), a number its literal (`1.10` stays
   `1.10`), true and false are these words, an object or array is compact JSON with its numbers' digits untouched. Null
   and absent are both null.
+- A column's former name is its name where the present one is not a key of the object.
 - A name twice in one object, at any depth, refuses the row: readers differ on which of the two counts.
 - A line is read exactly by Python's json module. That is slow, and an app's events are alike: from some lines read
   exactly the reader learns **shapes**, regular expressions for just these keys in this order and whatever scalars. A
@@ -12,7 +13,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ from jobs.kit.door_file import (
     check_encoding,
     damage,
     first_block,
+    judge_missing,
     readable,
-    told_missing,
     unpacked,
     whole_lines,
 )
@@ -75,11 +76,9 @@ def check_json(path: str, layout: Layout) -> FileVerdict:
     objects = list(_objects(lines, layout))
     if not objects:
         return _not_json_lines(lines[0])
-    names = list(dict.fromkeys(name for found in objects for name in found))
-    extra = [n for n in names if n not in layout.columns]
-    if missing := [c for c in layout.required if c not in names]:
-        return FileVerdict(f"file:missing_column:{missing[0]}", told_missing(missing, extra, names, layout))
-    return FileVerdict(warnings=tuple(f"file:extra_column:{name}" for name in extra))
+    names = list(dict.fromkeys(name for found in objects for name in layout.present([*found])))
+    missing = [c for c in layout.columns if c not in names]
+    return judge_missing(missing, [n for n in names if n not in layout.columns], names, layout)
 
 
 def _objects(lines: Sequence[bytes], layout: Layout) -> Iterator[dict[str, Any]]:
@@ -113,6 +112,21 @@ def parse_json(path: str, layout: Layout) -> Iterator[pa.RecordBatch]:
             start = b""
 
 
+def message_reader(layout: Layout) -> Callable[[Sequence[bytes | None]], pa.RecordBatch]:
+    """What reads messages (at least one) as `parse_json` reads lines, a row for each.
+
+    A message that says nothing is refused: unlike a blank line, somebody sent it.
+    """
+    reader = _Reader(layout)
+
+    def read(messages: Sequence[bytes | None]) -> pa.RecordBatch:
+        lines = ((m, reader.plain(m)) for m in (message or b"" for message in messages))
+        (rows,) = reader.rows(lines, 0, blank="row:empty")
+        return rows
+
+    return read
+
+
 @dataclass(frozen=True)
 class _Shape:
     """A line's regular expression; the groups of the layout's columns, with one that is never set for `_extra`."""
@@ -140,12 +154,20 @@ class _Reader:
 
     def batches(self, block: bytes, row_number: int) -> Iterator[pa.RecordBatch]:
         """The block's rows, numbered from `row_number`."""
+        yield from self.rows(self._lines(block), row_number)
+
+    def rows(
+        self, lines: Iterable[tuple[bytes, str | None]], row_number: int, *, blank: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of these lines. `blank`: the rule that refuses a blank one; without it, that is no row."""
         rows: list[Row] = []
         refused: dict[int, tuple[str, str]] = {}
-        for raw, line in self._lines(block):
+        for raw, line in lines:
             row = self._by_shape(line) if line is not None else None
             try:
                 row = row or self._exactly(raw, line)
+                if row is None and blank:
+                    raise _Refused(blank)
             except _Refused as refusal:
                 refused[len(rows)] = readable(raw, self.layout.encoding), str(refusal)
                 row = self.nothing
@@ -168,9 +190,10 @@ class _Reader:
                 return zip(raws, block.decode(self.layout.encoding).split("\n"), strict=True)
             except ValueError:
                 pass
-        return ((raw, self._plain(raw)) for raw in raws)
+        return ((raw, self.plain(raw)) for raw in raws)
 
-    def _plain(self, raw: bytes) -> str | None:
+    def plain(self, raw: bytes) -> str | None:
+        """The line as text; None if its bytes are to be judged first."""
         sound = len(raw) <= FIELD_LIMIT and not damage(raw, self.layout.encoding)
         return raw.decode(self.layout.encoding) if sound else None
 
@@ -190,7 +213,12 @@ class _Reader:
             line = raw.decode(self.layout.encoding)
         if not line.strip(_SPACE):
             return None
-        found = _object(line, self.decoder)
+        received = _object(line, self.decoder)
+        found = received
+        if self.layout.formerly:
+            found = dict(zip(self.layout.present([*received]), received.values(), strict=True))
+            if len(found) < len(received):  # two former names of one column
+                raise _Refused("row:duplicate_key")
         try:
             others = {k: v for k, v in found.items() if k not in self.known and v is not None}
             row = tuple(self._text(value) for value in (*map(found.get, self.layout.columns), others or None))
@@ -203,7 +231,7 @@ class _Reader:
             raise _Refused("row:field_too_large")
         if len(line) <= _LEARN_LIMIT:
             if self.exact % LEARN_EVERY == LEARN_EVERY - 1 and self.exact < SHAPES * LEARN_EVERY:
-                shape = _learn(found, self.layout)
+                shape = _learn(received, self.layout)
                 if shape and shape.fullmatch(line):
                     self.shapes.append(shape)
             self.exact += 1
@@ -268,13 +296,13 @@ def _encodes(text: str) -> bool:
 def _learn(found: dict[str, Any], layout: Layout) -> _Shape | None:
     """The shape of the line that was read as `found`; None if it is nested too deep to be worth it."""
     members, groups, extra, count = [], {}, [], 0
-    for name, value in found.items():
+    for key, name, value in zip(found, layout.present([*found]), found.values(), strict=True):
         if (nested := _pattern(value, _LEARN_DEPTH)) is None:
             return None
         count += 1
         groups[name] = count
         if name not in layout.columns:
-            extra.append((_key(name), count))
+            extra.append((_key(key), count))
             text = f"({nested})"
         elif isinstance(value, dict | list):
             text = f"(?:null|({nested}))"
@@ -286,7 +314,7 @@ def _learn(found: dict[str, Any], layout: Layout) -> _Shape | None:
             count += 1
             groups[name] = count
             text = f'(?:(")?((?({count - 1}){_STRING}|(?:{_NUMBER}|true|false)))(?({count - 1})")|null)'
-        members.append(f"{re.escape(_key(name))}: ?{text}")
+        members.append(f"{re.escape(_key(key))}: ?{text}")
     never = count + 1
     pattern = re.compile(r"\{" + ", ?".join(members) + r"\}[ \t\r]*((?!))?")
     return _Shape(pattern.fullmatch, (*(groups.get(c, never) for c in layout.columns), never), tuple(extra))

@@ -74,12 +74,12 @@ def parse_xlsx(path: str, layout: Layout) -> Iterator[pa.RecordBatch]:
     """The rows of a workbook that `check_xlsx` accepted, in order, in batches of `layout.schema`."""
     rows = _rows(path, layout.sheet)
     header = [(name or "").strip() for name in next(rows)[0]]
+    names = layout.present(header)
     row_number = 1
     while chunk := list(islice(rows, _BATCH)):
         rules = [_judge(cells, in_error, header) for cells, in_error in chunk]
         found = [
-            {} if rule else dict(zip(header, cells, strict=False))
-            for (cells, _), rule in zip(chunk, rules, strict=True)
+            {} if rule else dict(zip(names, cells, strict=False)) for (cells, _), rule in zip(chunk, rules, strict=True)
         ]
         columns = [pa.array([row.get(name) for row in found], pa.string()) for name in layout.columns]
         extra = extra_text({k: v for k, v in row.items() if k and k not in layout.columns} for row in found)

@@ -7,6 +7,7 @@ that attaches needs no start of its own. Both doors are on loopback and want a s
 import importlib.metadata
 import importlib.util
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -26,7 +27,7 @@ MAIN = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 START_SECONDS = 300
 WARM_SECONDS = 180
 LOG4J = CHECKOUT / "infra" / "engine.log4j2.properties"
-SQL_USER = "shoplake"
+SQL_USER, READER = "shoplake", "bi"  # of the SQL port: all rights; reads gold and scoring only (infra/SqlRoles.scala)
 # On small data more CPU goes into compiling than into rows, and two cores do both. The parallel collector has no
 # threads of its own at work beside the job; the second compiler is asked four times later than by default.
 JVM = (
@@ -48,6 +49,7 @@ class EngineInfo:
     sql_port: int
     token: str
     sql_password: str
+    bi_password: str
     started: str
     log: Path
 
@@ -58,7 +60,7 @@ class EngineInfo:
 
     @property
     def jdbc(self) -> str:
-        """The address for BI tools; the user is `shoplake`, the password `sql_password`."""
+        """The address for BI tools; the user is `bi` with `bi_password`, or `shoplake` with `sql_password`."""
         return f"jdbc:hive2://{LOOPBACK}:{self.sql_port}/default"
 
     @property
@@ -88,13 +90,24 @@ def start(settings: Settings, *, warm: bool = True) -> EngineInfo:
             _stop_strays(settings)
             engine = _launch(settings)
         try:
-            process.wait_until(lambda: _answers(engine), engine.handle, "The engine", engine.log, START_SECONDS)
-        except BaseException:  # Ctrl-C too: leave nothing half-started
-            process.stop(engine.handle, patience=2)
-            raise
+            _wait_for(engine)
+        except NotStarted as error:
+            if "BindException" not in str(error):
+                raise
+            engine = _launch(settings)  # somebody took the port between our look and the engine's: take another
+            _wait_for(engine)
         if warm:
             _warm_up(settings, engine)
         return engine
+
+
+def _wait_for(engine: EngineInfo) -> None:
+    """Wait until it answers; leave nothing half-started, whatever ends the waiting (Ctrl-C too)."""
+    try:
+        process.wait_until(lambda: _answers(engine), engine.handle, "The engine", engine.log, START_SECONDS)
+    except BaseException:
+        process.stop(engine.handle, patience=2)
+        raise
 
 
 def stop(settings: Settings) -> bool:
@@ -112,12 +125,14 @@ def stop(settings: Settings) -> bool:
 def _launch(settings: Settings) -> EngineInfo:
     _check(settings)
     home = _home(settings)
+    shutil.rmtree(home / "tmp", ignore_errors=True)  # what an engine that was killed could not clear away
     for name in ("tmp", "warehouse"):
         (home / name).mkdir(parents=True, exist_ok=True)
     connect_port = process.free_port(settings.engine_port)
     sql_port = process.free_port(settings.sql_port, taken={connect_port})
-    token, password_file = process.secret(home / "connect.token"), home / "sql.password"
+    token, password_file, bi_file = process.secret(home / "connect.token"), home / "sql.password", home / "bi.password"
     process.secret(password_file)
+    process.secret(bi_file)
 
     conf = _conf(settings, home, connect_port, token)
     conf_file = home / "spark.conf"  # a file, not words on the command line: those anybody can read
@@ -139,6 +154,7 @@ def _launch(settings: Settings) -> EngineInfo:
         SPARK_LOCAL_IP=LOOPBACK,
         PYSPARK_PYTHON=sys.executable,
         SHOPLAKE_SQL_PASSWORD_FILE=str(password_file),
+        SHOPLAKE_BI_PASSWORD_FILE=str(bi_file),
     )
     log = home / "engine.log"
     handle = process.spawn(command, log=log, env=env, cwd=home)  # Derby's metastore lands in the working directory
@@ -156,7 +172,8 @@ def _launch(settings: Settings) -> EngineInfo:
 
 
 def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict[str, str]:
-    jars = sorted(str(jar) for jar in (CHECKOUT / ".shoplake" / "jars").glob("*.jar"))
+    folders = (CHECKOUT / ".shoplake" / "jars", CHECKOUT / ".shoplake" / "kafka" / "engine")  # the second if installed
+    jars = [str(jar) for folder in folders for jar in sorted(folder.glob("*.jar"))]
     return {
         "spark.master": settings.master,
         "spark.driver.memory": settings.driver_memory,
@@ -165,12 +182,15 @@ def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict
         "spark.driver.extraClassPath": ":".join(jars),  # not spark.jars: Connect would not find Delta there
         "spark.driver.extraJavaOptions": " ".join([f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *JVM]),
         "spark.local.dir": str(home / "tmp"),
+        # What was opened from the vault is shuffled too: nobody is to read it in the scratch space, now or later.
+        "spark.io.encryption.enabled": "true",
         "spark.ui.enabled": "false",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
         "spark.connect.grpc.binding.address": LOOPBACK,
         "spark.connect.grpc.binding.port": str(connect_port),
         "spark.connect.authenticate.token": token,
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,shoplake.SqlRoles",
+        "spark.shoplake.lake": settings.lake,
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(home / "warehouse"),
         "spark.sql.session.timeZone": "UTC",
@@ -230,8 +250,8 @@ def _recorded(settings: Settings) -> EngineInfo | None:
     home = _home(settings)
     try:
         state = json.loads((home / "state.json").read_text())
-        token, password = (process.secret(home / name) for name in ("connect.token", "sql.password"))
-        return EngineInfo(**state, token=token, sql_password=password, log=home / "engine.log")
+        token, sql, bi = (process.secret(home / name) for name in ("connect.token", "sql.password", "bi.password"))
+        return EngineInfo(**state, token=token, sql_password=sql, bi_password=bi, log=home / "engine.log")
     except (OSError, ValueError, TypeError):  # none, or a state of another version of us
         return None
 

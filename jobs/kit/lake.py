@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +21,9 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
-from jobs.kit.contracts import Contract
+from jobs.kit.contracts import Contract, ContractError, load
 from jobs.kit.settings import settings
 
 ROWS_PER_FILE = 1_000_000
@@ -50,6 +52,20 @@ def version(table: str) -> int | None:
     return None if found is None else found.version()
 
 
+def schema(table: str, at: int | None = None) -> dict[str, str]:
+    """The published columns and their types as Spark says them, at a version if one is given. No Spark.
+
+    NotThereError if the table was never published.
+    """
+    found = _open(table)
+    if found is None:
+        raise NotThereError(f"{table} was never published: run it first (shoplake run {table})")
+    if at is not None:
+        found.load_as_version(at)
+    fields = StructType.fromJson(json.loads(found.schema().to_json())).fields
+    return {f.name: f.dataType.simpleString() for f in fields}
+
+
 def stamp(table: str) -> dict[str, Any]:
     """What the last publish said of itself; empty if never published, or if something else wrote last."""
     found = _open(table)
@@ -59,7 +75,13 @@ def stamp(table: str) -> dict[str, Any]:
         said = commit.get("userMetadata")
         if said:
             return dict(json.loads(said))
-        if commit.get("operation") not in ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"):
+        if commit.get("operation") not in (
+            "OPTIMIZE",
+            "VACUUM START",
+            "VACUUM END",
+            "SET TBLPROPERTIES",
+            "UNSET TBLPROPERTIES",
+        ):
             return {}
     return {}
 
@@ -72,10 +94,43 @@ def read(spark: SparkSession, table: str, at: int | None = None) -> DataFrame:
     return (reader if at is None else reader.option("versionAsOf", at)).load(settings().path(table))
 
 
-def changes(spark: SparkSession, table: str, after: int, to: int) -> DataFrame:
-    """Rows inserted, updated (before and after) or deleted in versions (after, to], by Delta's change data feed."""
+def empty(spark: SparkSession, contract: Contract) -> DataFrame:
+    """A table that was never published, as its readers would find it without a row."""
+    return spark.createDataFrame([], ", ".join(f"`{name}` {type_}" for name, type_ in contract.types.items()))
+
+
+def changes(spark: SparkSession, table: str, after: int | None, to: int) -> DataFrame:
+    """Rows inserted, updated (before and after) or deleted in versions (after, to], by Delta's change data feed.
+
+    Of a table that was not there before: all its rows.
+    """
+    if after is None:
+        return read(spark, table, at=to)
     reader = spark.read.format("delta").option("readChangeFeed", "true")
     return reader.option("startingVersion", after + 1).option("endingVersion", to).load(settings().path(table))
+
+
+def is_comparable(table: str, after: int | None, to: int) -> bool:
+    """Whether `changes` can tell what happened in (after, to]: not past a column that went or has another type.
+
+    Delta's change data feed reads all versions with the last one's columns, or fails; versions that an erasure took
+    (`lose_history`) it cannot read at all.
+    """
+    if after is None:
+        return True
+    if after + 1 < _first_version(table):
+        return False
+    now = schema(table, to).items()
+    return all(schema(table, v).items() <= now for v in range(max(after, _first_version(table)), to))
+
+
+def _first_version(table: str) -> int:
+    """The first version whose commit is still told."""
+    found = _open(table)
+    return 0 if found is None else min(int(entry["version"]) for entry in found.history())
+
+
+SERVED = ("gold", "scoring")  # what readers of the SQL port find by name, and may read (infra/SqlRoles.scala)
 
 
 def publish(
@@ -92,7 +147,8 @@ def publish(
     """Publish a judged candidate as one commit and return its version.
 
     `replace`: an SQL predicate, rows of it are replaced. `touched`: a frame of scope keys, rows with those keys are
-    replaced (MERGE). `append`: nothing is replaced. None of them: the whole table is.
+    replaced (MERGE). `append`: nothing is replaced. None of them: the whole table is. Where rows stay that have other
+    columns than the contract by now, they are brought into its form: ContractError if they cannot be.
     """
     path = settings().path(contract.name)
     names = [c.name for c in contract.columns]
@@ -101,6 +157,9 @@ def publish(
     ready = _commented(frame.select(*names), contract)
     batch = f"{contract.name}:{said['batch']}"
     before = version(contract.name)
+    if replace and before is not None and _types(ready) != schema(contract.name):
+        stay = read(spark, contract.name).where(f"NOT coalesce({replace}, false)")
+        ready, replace = ready.unionByName(_in_form(stay, ready, contract)), None
     if touched is not None and before is not None:
         _merge(spark, ready, contract, touched, batch, said)
     else:
@@ -117,6 +176,8 @@ def publish(
         elif replace and before is not None:
             writer = writer.mode("overwrite").option("replaceWhere", replace)
         else:
+            if before is not None:
+                _renew_statistics(spark, contract)
             writer = writer.mode("overwrite").option("overwriteSchema", "true")
         writer.save(path)
     after, now = version(contract.name), stamp(contract.name)
@@ -126,7 +187,17 @@ def publish(
             f"(version {after}), so Delta skipped this one. Run again: it will find what is left to do."
         )
     assert after is not None
+    if contract.layer in SERVED:
+        _serve(spark, contract, path)
     return after
+
+
+def _serve(spark: SparkSession, contract: Contract, path: str) -> None:
+    """Let who asks the SQL port find the table by its name. Only on an engine that was started for this lake."""
+    if spark.conf.get("spark.shoplake.lake", "") == settings().lake and not spark.catalog.tableExists(contract.name):
+        spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
+        place = path.replace("\\", "\\\\").replace("'", "\\'")
+        spark.sql(f"CREATE TABLE IF NOT EXISTS {contract.name} USING delta LOCATION '{place}'")
 
 
 def _merge(
@@ -161,6 +232,40 @@ def _merge(
         ).collect()
 
 
+def _types(frame: DataFrame) -> dict[str, str]:
+    return {f.name: f.dataType.simpleString().replace(" collate UTF8_BINARY", "") for f in frame.schema.fields}
+
+
+def _in_form(stay: DataFrame, ready: DataFrame, contract: Contract) -> DataFrame:
+    """Published rows with the columns that `ready` has: renamed, cast, null where they had none; others are left out.
+
+    ContractError if a required column would be null, or a value would be lost by its cast.
+    """
+    there, wanted = _types(stay), _types(ready)
+    formerly = {c.name: c.formerly for c in contract.columns}
+    from_ = {name: next((n for n in (name, *formerly.get(name, ())) if n in there), None) for name in wanted}
+    form = [
+        (F.expr(f"try_cast(`{old}` AS {wanted[name]})") if old else F.lit(None).cast(wanted[name])).alias(name)
+        for name, old in from_.items()
+    ]
+    required = {c.name for c in contract.columns if c.required}
+    lost = {name: F.col(old).isNotNull() & F.expr(f"try_cast(`{old}` AS {wanted[name]}) IS NULL")
+            for name, old in from_.items() if old and there[old] != wanted[name]}  # fmt: skip
+    lost |= {name: F.lit(True) for name, old in from_.items() if not old and name in required}
+    if lost:
+        counts = stay.agg(*[F.count_if(bad).alias(name) for name, bad in lost.items()]).first()
+        for name, count in (counts.asDict() if counts else {}).items():
+            if count:
+                old = from_[name]
+                why = f"whose {old} is no {wanted[name]}" if old else f"without {name}, which the contract now requires"
+                raise ContractError(
+                    f"{contract.name} keeps {count} rows of earlier days {why}. Let the contract say what {name} was "
+                    f"called (`formerly`), or another type, or that it may be null; or move the old table away, then "
+                    f"it begins anew: {settings().path(contract.name)}"
+                )
+    return stay.select(*form)
+
+
 @contextmanager
 def _session_conf(spark: SparkSession, values: dict[str, str]) -> Iterator[None]:
     """Delta takes these options of MERGE from the session only; clear them, or the next write inherits them."""
@@ -179,6 +284,18 @@ def _commented(frame: DataFrame, contract: Contract) -> DataFrame:
         if column.description:
             frame = frame.withMetadata(column.name, {"comment": column.description})
     return frame
+
+
+def _renew_statistics(spark: SparkSession, contract: Contract) -> None:
+    """Forget which columns statistics are kept of, if a contract that names others has replaced the one before.
+
+    Delta refuses a schema without such a column. It then keeps statistics of the first columns, which prune less.
+    """
+    found = _open(contract.name)
+    kept = "" if found is None else found.metadata().configuration.get("delta.dataSkippingStatsColumns", "")
+    if set(filter(None, kept.split(","))) - set(contract.types):
+        path = settings().path(contract.name)
+        spark.sql(f"ALTER TABLE delta.`{path}` UNSET TBLPROPERTIES ('delta.dataSkippingStatsColumns')").collect()
 
 
 def _properties(contract: Contract) -> dict[str, str]:
@@ -224,16 +341,76 @@ def clear(table: str) -> None:
         found.delete()
 
 
+def take_out(spark: SparkSession, table: str, rows: DataFrame) -> None:
+    """Delete these rows, in one commit that says again what the last publish said; the log names no value of theirs."""
+    contract = load(table)
+    rows.select(*contract.keys).distinct().createOrReplaceTempView("_gone")
+    on = " AND ".join(f"t.`{k}` <=> s.`{k}`" for k in contract.keys)
+    with _session_conf(spark, {"spark.databricks.delta.commitInfo.userMetadata": json.dumps(stamp(table))}):
+        spark.sql(
+            f"MERGE INTO delta.`{settings().path(table)}` t USING _gone s ON {on} WHEN MATCHED THEN DELETE"
+        ).collect()
+
+
+def update(table: str, rows: pa.Table, keys: Sequence[str]) -> None:
+    """Set the other columns of the rows that have these keys. Without Spark; one commit, which says nothing."""
+    found = _open(table)
+    if found is None:
+        raise NotThereError(f"{table} was never published")
+    same = " AND ".join(f'was."{k}" = now."{k}"' for k in keys)
+    merge = found.merge(rows, same, source_alias="now", target_alias="was")
+    merge.when_matched_update({n: f'now."{n}"' for n in rows.column_names if n not in keys}).execute()
+
+
+def lose_history(table: str, said: dict[str, Any]) -> int:
+    """Keep nothing of a table but its present rows: returns the version under which they are from then on.
+
+    Files of earlier versions go, change data included, and all of the log before a last commit, which changes no row
+    and says `said`, the stamp. Killed midway and done again, it ends the same. Without Spark; nothing else may write to
+    the table meanwhile. Of a table that is not there, or whose log is elsewhere than on a local disk, it cannot be.
+    """
+    found = _open(table)
+    if found is None:
+        raise NotThereError(f"{table} was never published")
+    log = Path(settings().path(table)) / "_delta_log"
+    found.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+    found = DeltaTable(settings().path(table))
+    found.alter.set_table_properties(
+        {"shoplake.historyFrom": now().isoformat(timespec="seconds")},
+        raise_if_not_exists=False,
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(said)}),
+    )
+    found = DeltaTable(settings().path(table))
+    found.create_checkpoint()
+    for file in log.iterdir():
+        number = file.name.lstrip(".").split(".")[0]
+        if file.is_file() and number.isdigit() and int(number) < found.version():
+            file.unlink()
+    return found.version()
+
+
 # ---- ops: small ledgers written by delta-rs alone (two kinds of writers on one table would race) ----
 
 
+OPS = ("runs", "files", "quality", "vault_reads", "erasures")
+
+
 def append_ops(name: str, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
-    """Append rows to `ops.<name>`; tried again when another process committed first."""
+    """Append rows to `ops.<name>`; tried again when another process committed first.
+
+    The ledgers only grow: Delta itself refuses to change or delete a row of theirs.
+    """
+    assert name in OPS
     if not rows:
         return
     table = pa.Table.from_pylist(list(rows), schema=schema)
     write_deltalake(
-        settings().path(f"ops.{name}"), table, mode="append", commit_properties=CommitProperties(max_commit_retries=50)
+        settings().path(f"ops.{name}"),
+        table,
+        mode="append",
+        schema_mode="merge",  # ledgers of earlier versions lack columns
+        configuration={"delta.appendOnly": "true"},
+        commit_properties=CommitProperties(max_commit_retries=50),
     )
 
 
@@ -243,6 +420,16 @@ def read_small(table: str, sql: str = "SELECT * FROM t") -> pa.Table:
     if found is None:
         raise NotThereError(f"{table} was never published")
     return pa.table(QueryBuilder().register("t", found).execute(sql).read_all())
+
+
+def feed(table: str) -> pa.Table:
+    """Every change of a small table that is still told, with the run that made it, without Spark."""
+    found = _open(table)
+    if found is None:
+        raise NotThereError(f"{table} was never published")
+    runs = {entry["version"]: json.loads(entry.get("userMetadata") or "{}").get("run_id") for entry in found.history()}
+    rows = pa.table(found.load_cdf(starting_version=min(runs)).read_all())
+    return rows.append_column("run_id", pa.array([runs[v] for v in rows["_commit_version"].to_pylist()], pa.string()))
 
 
 def read_ops(name: str) -> pa.Table | None:

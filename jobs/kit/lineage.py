@@ -131,6 +131,15 @@ def source(node: str) -> str | None:
     return next(p["value"] for p in schema["customProperties"] if p["property"] == "source")
 
 
+def columns(node: str) -> list[tuple[str, str, str]]:
+    """Name, type and meaning of a table's columns, as its contract has them; none of a model."""
+    if node.startswith("models."):
+        return []
+    text = (JOBS / Path(*full_name(node).split(".")).with_suffix(".yaml")).read_text(encoding="utf-8")
+    schema = yaml.safe_load(text)["schema"][0]
+    return [(p["name"], p["physicalType"], p.get("description", "")) for p in schema["properties"]]
+
+
 def sources() -> dict[str, tuple[str, ...]]:
     """Each source system and the bronze tables that it feeds."""
     found: dict[str, list[str]] = {}

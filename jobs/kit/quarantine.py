@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.kit import lake
+from jobs.kit import lake, vault
 from jobs.kit.contracts import Contract, all_contracts
 from jobs.kit.gate import RULES, Verdict
 from jobs.kit.scope import Scope
@@ -34,17 +34,29 @@ def refuse(spark: SparkSession, verdict: Verdict, contract: Contract, scope: Sco
         return
     frames = [_kept(spark, contract, scope)] if there else []
     if verdict.refused is not None:
-        frames.append(_rows(verdict.refused, contract, run_id, scope))
+        rows = _rows(verdict.refused, contract, run_id, scope)
+        told = ["row"] if contract.identifiers or contract.opens else []
+        frames.append(vault.seal_columns(spark, rows, told, keep_tokens=True))
     write(contract, reduce(DataFrame.unionByName, frames))
 
 
 def refuse_files(
-    spark: SparkSession, contract: Contract, frames: list[DataFrame], names: list[str], *, everything: bool
+    spark: SparkSession,
+    contract: Contract,
+    frames: list[DataFrame],
+    names: list[str],
+    file_ids: list[str],
+    *,
+    everything: bool,
 ) -> None:
-    """The same for bronze, whose scopes are files: what stood refused of these file names is replaced by `frames`."""
+    """The same for bronze, whose scopes are files: what stood refused of these is replaced by `frames`.
+
+    By name, for a newer delivery replaces the one before; by id, for messages are named after their topic.
+    """
     there = lake.version(table_of(contract)) is not None
     if there and not everything:
-        frames = [lake.read(spark, table_of(contract)).where(~F.col("source_file").isin(names)), *frames]
+        stands = ~F.col("source_file").isin(names) & ~F.col("scope").isin(file_ids)
+        frames = [lake.read(spark, table_of(contract)).where(stands), *frames]
     elif there and not frames:
         frames = [lake.read(spark, table_of(contract)).limit(0)]
     if frames:
@@ -84,16 +96,18 @@ def _rows(refused: DataFrame, contract: Contract, run_id: str, scope: Scope) -> 
     )
 
 
-def keep_candidate(candidate: DataFrame, verdict: Verdict, contract: Contract, run_id: str) -> str:
+def keep_candidate(spark: SparkSession, candidate: DataFrame, verdict: Verdict, contract: Contract, run_id: str) -> str:
     """Keep a refused candidate and its failing rows for inspection, beside the last good version. Returns where."""
     where = _candidate(contract.table, "failing")
     marked = (
         verdict.refused if verdict.refused is not None else candidate.limit(0).withColumn(RULES, F.array(F.lit("")))
     )
-    failing = marked.withColumn("_run_id", F.lit(run_id))
+    failing = vault.seal(spark, marked, contract).withColumn("_run_id", F.lit(run_id))
     writer = failing.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
     writer.save(settings().path(where))
-    whole = candidate.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    whole = (
+        vault.seal(spark, candidate, contract).write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    )
     whole.save(settings().path(_candidate(contract.table, "candidate")))
     return settings().path(where)
 

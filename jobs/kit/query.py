@@ -9,8 +9,9 @@ from jobs.kit.session import session
 
 
 def register(spark: SparkSession) -> int:
-    """Give every published table its name `<layer>.<table>` on the engine, for JDBC clients. Returns how many."""
-    names = [c.name for c in all_contracts() if lake.version(c.name) is not None]
+    """Give every published table and ledger its name `<layer>.<table>` on the engine, for JDBC. Returns how many."""
+    names = [c.name for c in all_contracts()] + [f"ops.{name}" for name in lake.OPS]
+    names = [name for name in names if lake.version(name) is not None]
     for name in names:
         lake.register(spark, name)
     return len(names)

@@ -212,6 +212,23 @@ def overview() -> list[Overview]:
     return sorted(found, key=lambda m: m.name)
 
 
+def trained_since(day: date) -> list[str]:
+    """The versions of all models that were trained as of this day or later: `churn 3 (champion)`.
+
+    Nothing is started to find out where no model was ever kept.
+    """
+    root = settings().mlflow_artifacts
+    if "://" not in root and not (Path(root).is_dir() and any(Path(root).iterdir())):
+        return []
+    client, found = _client(), []
+    for model in client.search_registered_models():
+        for version in client.search_model_versions(f"name = '{model.name}'"):
+            if version.tags.get("as_of", "") >= day.isoformat():
+                is_champion = str(model.aliases.get(CHAMPION)) == str(version.version)
+                found.append(f"{model.name} {version.version}" + " (champion)" * is_champion)
+    return sorted(found)
+
+
 def settle(name: str, version: int, *, promoted: bool, why: str) -> None:
     """Give a judged version its alias, and write down why. Ends the same however often it is cut short and repeated."""
     client = _client()

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.kit import gate, lake, lineage, process, quarantine
+from jobs.kit import gate, lake, lineage, process, quality, quarantine, vault
 from jobs.kit.contracts import Contract, load
 from jobs.kit.scope import Scope
 from jobs.kit.settings import CHECKOUT, settings
@@ -37,7 +37,7 @@ class Result:
     table: str
     as_of: date
     run_id: str
-    verdict: str  # published | nothing new | refused
+    verdict: str  # published | nothing new | refused; in the ledger also waiting (for an input) | crashed
     rows_in: int = 0
     rows_out: int = 0
     rows_refused: int = 0
@@ -59,7 +59,7 @@ RUNS = pa.schema(
         ("table", pa.string()), ("as_of", pa.date32()), ("run_id", pa.string()), ("verdict", pa.string()),
         ("rows_in", pa.int64()), ("rows_out", pa.int64()), ("rows_refused", pa.int64()), ("seconds", pa.float64()),
         ("scope", pa.string()), ("version", pa.int64()), ("inputs", pa.string()), ("rules", pa.string()),
-        ("note", pa.string()), ("finished_at", pa.timestamp("us", "UTC")),
+        ("note", pa.string()), ("finished_at", pa.timestamp("us", "UTC")), ("run_by", pa.string()),
     ]
 )  # fmt: skip
 
@@ -87,7 +87,8 @@ def _recorded(node: str, as_of: date, work: Any) -> list[Result]:
         results = [replace(r, seconds=round(time.monotonic() - start, 2)) for r in work(run_id)]
     except Exception as error:
         seconds = round(time.monotonic() - start, 2)
-        record([Result(node, as_of, run_id, "crashed", seconds=seconds, note=str(error).splitlines()[0][:500])])
+        verdict = "waiting" if isinstance(error, lake.NotThereError) else "crashed"
+        record([Result(node, as_of, run_id, verdict, seconds=seconds, note=str(error).splitlines()[0][:500])])
         raise
     record([r for r in results if r.verdict != "nothing new"])
     return results
@@ -96,7 +97,13 @@ def _recorded(node: str, as_of: date, work: Any) -> list[Result]:
 def record(results: list[Result]) -> None:
     """Append results to ops.runs."""
     rows = [
-        {**asdict(r), "inputs": json.dumps(r.inputs), "rules": json.dumps(r.rules), "finished_at": lake.now()}
+        {
+            **asdict(r),
+            "inputs": json.dumps(r.inputs),
+            "rules": json.dumps(r.rules),
+            "finished_at": lake.now(),
+            "run_by": settings().run_by,
+        }
         for r in results
     ]
     lake.append_ops("runs", rows, RUNS)
@@ -119,7 +126,7 @@ def fingerprint(contract: Contract) -> str:
 def _run(contract: Contract, as_of: date, run_id: str, full: bool) -> list[Result]:
     """Find out what is new; build, judge and publish each scope that it touches."""
     per_as_of = lineage.signature(contract.name)[1]
-    versions = {u: _input_version(u, contract.name) for u in lineage.inputs(contract.name)}
+    versions = _input_versions(contract)
     code, last = fingerprint(contract), lake.stamp(contract.name)
     stamps: dict[str, dict[str, Any]] = last.get("as_ofs", {})
     same_code = last.get("code") == code and not full
@@ -164,19 +171,32 @@ class _Work:
     as_of: date
 
 
-def _input_version(table: str, reader: str) -> Any:
+def _input_versions(contract: Contract) -> dict[str, Any]:
+    """The published version of each input, None of an optional one that never came.
+
+    NotThereError if any other never came, or none at all did.
+    """
+    found = {table: _input_version(table) for table in lineage.inputs(contract.name)}
+    missing = [table for table, version in found.items() if version is None]
+    if len(missing) < len(found):
+        missing = [table for table in missing if table.split(".")[1] not in contract.optional]
+    if missing:
+        raise lake.NotThereError(
+            f"{contract.name} needs {missing[0]}, which was never published: shoplake run {missing[0]}"
+        )
+    return found
+
+
+def _input_version(table: str) -> Any:
     if table.startswith("models."):
         from jobs.kit import registry
 
         return registry.champion_version(table.split(".")[1])
-    found = lake.version(table)
-    if found is None:
-        raise lake.NotThereError(f"{reader} needs {table}, which was never published: shoplake run {table}")
-    return found
+    return lake.version(table)
 
 
 def _ints(versions: dict[str, Any]) -> dict[str, int]:
-    return {k: int(v) for k, v in versions.items()}
+    return {k: int(v) for k, v in versions.items() if v is not None}
 
 
 def _late(spark: SparkSession, stamps: dict[str, dict[str, Any]], now: dict[str, Any]) -> set[str]:
@@ -190,8 +210,8 @@ def _late(spark: SparkSession, stamps: dict[str, dict[str, Any]], now: dict[str,
 
 def _earliest(spark: SparkSession, table: str, before: Any, now: Any) -> date:
     """The earliest date of a change; the dawn of time where a table has no dates, its end where nothing changed."""
-    dated = None if table.startswith("models.") or before is None else load(table).partition
-    if dated is None:
+    dated = None if table.startswith("models.") else load(table).partition
+    if dated is None or not lake.is_comparable(table, before, now):
         return date.min
     first = lake.changes(spark, table, before, now).agg(F.min(dated)).first()
     return first[0] if first and first[0] else date.max
@@ -206,13 +226,20 @@ def _scope(spark: SparkSession, contract: Contract, before: dict[str, Any], now:
     for table, version in now.items():
         if before.get(table) == version:
             continue
+        if not lake.is_comparable(table, before[table], version):
+            return Scope("everything")
         reach = next((r for r in contract.reach if r.input == table.split(".")[1]), None)
-        changed = lake.changes(spark, table, before[table], version)
+        changed = _with_scope(lake.changes(spark, table, before[table], version), contract, table)
         if set(keys) <= set(changed.columns):
             touched.append(changed.select(*keys))
         elif reach:
-            through = lake.read(spark, lineage.full_name(reach.through))
-            touched.append(through.join(changed.select(reach.key).distinct(), reach.key, "left_semi").select(*keys))
+            if now[lineage.full_name(reach.through)] is None:
+                continue  # an optional one: nothing is reached yet
+            node = lineage.full_name(reach.through)
+            through = _with_scope(lake.read(spark, node), contract, node)
+            names = zip(reach.key, reach.through_key, strict=True)
+            news = changed.select(*[F.col(key).alias(there) for key, there in names]).distinct()
+            touched.append(through.join(news, [*reach.through_key], "left_semi").select(*keys))
         else:
             return Scope("everything")
     if not touched:
@@ -234,37 +261,43 @@ def _publish(work: _Work, scope: Scope, *, anew: bool = False) -> Result:
     spark, contract, versions = work.spark, work.contract, work.versions
     module = importlib.import_module(f"jobs.{contract.name}")
     frames = [_input(spark, contract, u, versions[u], scope) for u in lineage.inputs(contract.name)]
+    frames = [_opened(work, u, f) for u, f in zip(lineage.inputs(contract.name), frames, strict=True)]
     built = module.build(*frames, **({"as_of": scope.as_of} if scope.as_of else {}))
     candidate = _restricted(built, contract, scope).persist()
     try:
         verdict = gate.judge(candidate, contract, held=_held(spark, contract, scope))
         gate.save(verdict, work.run_id)
         day = scope.as_of or work.as_of
+        quality.record(verdict, contract, day, work.run_id)
         result = Result(
             contract.name, day, work.run_id, "published", verdict.rows_in, verdict.rows_out, verdict.rows_refused,
             scope=scope.text, inputs=_ints(versions), rules={**verdict.refused_by_rule, **verdict.failures},
         )  # fmt: skip
         if not verdict.passed:
-            where = quarantine.keep_candidate(candidate, verdict, contract, work.run_id)
+            where = quarantine.keep_candidate(spark, candidate, verdict, contract, work.run_id)
             last_good = lake.version(contract.name)
             return replace(
                 result, verdict="refused", rows_out=0, rows_refused=verdict.rows_in, version=last_good, note=where
             )
         quarantine.refuse(spark, verdict, contract, scope, work.run_id)
+        touched = scope.keys
+        if touched is None and contract.growth == "upsert" and work.stamps:
+            # All was built, little may differ: merged, so that what reads it finds no more news than there is.
+            touched = lake.read(spark, contract.name).select(*contract.keys)
         key = scope.as_of.isoformat() if scope.as_of else ALL
         work.stamps[key] = versions
         said = {
             "run_id": work.run_id,
             "as_of": day.isoformat(),
             "code": work.code,
+            "contract": contract.version,
             "batch": _batch(contract.name, key, versions, work.code),
             "as_ofs": dict(sorted(work.stamps.items())[-KEPT_STAMPS:]),
             "gate": {"rows_in": verdict.rows_in, "rows_refused": verdict.rows_refused},
         }
         where_ = None if anew else _predicate(contract, scope)
-        version = lake.publish(
-            spark, verdict.accepted, contract, said, rows=verdict.rows_out, replace=where_, touched=scope.keys
-        )
+        sealed = vault.seal(spark, verdict.accepted, contract)
+        version = lake.publish(spark, sealed, contract, said, rows=verdict.rows_out, replace=where_, touched=touched)
         quarantine.forget_candidate(contract)
         return replace(result, version=version)
     finally:
@@ -279,9 +312,13 @@ def _input(spark: SparkSession, contract: Contract, table: str, version: Any, sc
         from jobs.kit import registry
 
         return registry.champion(table.split(".")[1])
+    if version is None:
+        return lake.empty(spark, load(table))
     frame = lake.read(spark, table, at=version)
-    if scope.values is not None and contract.partition in frame.columns:
-        return frame.where(F.col(contract.partition).isin(list(scope.values)))
+    if scope.values is not None:
+        marked = _with_scope(frame, contract, table)
+        if contract.partition in marked.columns:
+            return marked.where(F.col(contract.partition).isin(list(scope.values))).select(*frame.columns)
     if scope.keys is not None and set(contract.scope_keys) <= set(frame.columns):
         return frame.join(F.broadcast(scope.keys), on=list(contract.scope_keys), how="left_semi")
     if scope.as_of is not None and "as_of_date" in frame.columns:
@@ -292,6 +329,20 @@ def _input(spark: SparkSession, contract: Contract, table: str, version: Any, sc
                 f"shoplake run {table} --as-of {scope.as_of}"
             )
     return frame
+
+
+def _opened(work: _Work, table: str, frame: Any) -> Any:
+    """The input with identifiers as they were told, if the contract says that the build needs them so."""
+    if table.split(".")[1] not in work.contract.opens:
+        return frame
+    vault.log(work.contract.name, table, "build", work.run_id)
+    return vault.open_columns(work.spark, frame, load(table).identifiers)
+
+
+def _with_scope(frame: DataFrame, contract: Contract, table: str) -> DataFrame:
+    """An input with the partition column, if the contract says what of the input's columns it is made of."""
+    said = contract.carried_as.get(table.split(".")[1])
+    return frame.withColumn(str(contract.partition), F.expr(said)) if said else frame
 
 
 def _restricted(built: DataFrame, contract: Contract, scope: Scope) -> DataFrame:

@@ -1,9 +1,12 @@
 """Files of a new table, ready to fill in: what a shape test asks for, and nothing else."""
 
+import json
+import re
 from pathlib import Path
 
 from jobs.kit import lineage
 from jobs.kit.settings import CHECKOUT
+from jobs.landing.relational import Relation
 
 _CONTRACT = """apiVersion: v3.1.0
 kind: DataContract
@@ -24,6 +27,8 @@ schema:
 _KEYED = """      - {{name: {key}, logicalType: string, physicalType: string, required: true, primaryKey: true, \
 primaryKeyPosition: 1, description: "TODO"}}
 """
+
+_KEY = ", primaryKey: true, primaryKeyPosition: 1"
 
 _EXPECTATIONS = """table: {layer}.{name}
 expectations:
@@ -61,12 +66,12 @@ def new(kind: str, name: str, inputs: list[str], system: str | None) -> list[Pat
     custom = "      - {property: growth, value: snapshot}\n"
     if layer == "bronze":
         system = system or name
-        columns = columns.replace(", primaryKey: true, primaryKeyPosition: 1", "")
+        columns = columns.replace(_KEY, "")
         custom = (
             "      - {property: growth, value: append}\n"
             f"      - {{property: source, value: {system}}}\n"
             f"      - {{property: drop, value: {{folder: {system}/{name}, "
-            f"name: '{name}_(?P<file_date>\\d{{4}}-\\d{{2}}-\\d{{2}})\\.csv'}}}}\n"
+            f"name: '{name}_(?P<file_date>\\d{{4}}-\\d{{2}}-\\d{{2}})\\.csv(\\.gz|\\.zip)?'}}}}\n"
         )
     files = {
         f"jobs/{layer}/{name}.yaml": _CONTRACT.format(layer=layer, name=name, columns=columns, custom=custom),
@@ -87,6 +92,50 @@ def new(kind: str, name: str, inputs: list[str], system: str | None) -> list[Pat
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         written.append(target.relative_to(CHECKOUT))
+    return written
+
+
+# By the beginning of PostgreSQL's name of a type; what a contract has no other word for is text.
+_LOGICAL = {
+    "smallint": "integer", "integer": "integer", "bigint": "integer", "numeric": "number", "real": "number",
+    "double": "number", "boolean": "boolean", "date": "date", "timestamp with time zone": "timestamp",
+}  # fmt: skip
+_PERSONAL = re.compile(r"name$|phone|mobile|tel$|e?mail|address|birth|passport|id_?card|document|openid|wechat")
+_CHANGED = re.compile(r"(updated|modified|changed|last_update)")
+
+
+def of_relation(relation: Relation, name: str, system: str) -> list[Path]:
+    """Write the files of a bronze table that is pulled from a database's relation; nothing that exists is touched.
+
+    Names, types, what may be null and comments are the database's. The cursor is the first column of time that is
+    called like a change and never null; without one the whole is pulled each time. What looks personal is marked.
+    """
+    written = new("source", name, [], system)
+    contract = CHECKOUT / f"jobs/bronze/{name}.yaml"
+    columns = ""
+    for column, type_, never_null, comment in relation.columns:
+        logical = next((word for sign, word in _LOGICAL.items() if type_.startswith(sign)), "string")
+        said = [comment or f"{column} of {relation.name}"]
+        said += ["key there"] * (column in relation.keys)
+        said += [f"{type_}: a view can say its zone"] * (type_ == "timestamp without time zone")
+        said += ["TODO classification: identifier, personal or none?"] * bool(_PERSONAL.search(column.lower()))
+        described = json.dumps("; ".join(said), ensure_ascii=False)
+        required = ", required: true" * never_null
+        ours = re.sub(r"\W", "_", column.lower())
+        required += f", physicalName: {json.dumps(column)}" * (ours != column)
+        columns += f"      - {{name: {ours}, logicalType: {logical}, physicalType: string{required}, "
+        columns += f"description: {described}}}\n"
+    cursor = next((n for n, t, never, _ in relation.columns if never and "time" in t and _CHANGED.search(n)), "")
+    pull = f"{{relation: {relation.name}" + f", cursor: {cursor}" * bool(cursor) + "}"
+    text = contract.read_text(encoding="utf-8")
+    text = text.replace(_KEYED.format(key=f"{name}_id").replace(_KEY, ""), columns)
+    text = text.replace("TODO: one row per …", f"one row per received state of a row of {relation.name}")
+    text = text.replace('"TODO: what it is for"', json.dumps(relation.comment or f"Rows of {relation.name}."))
+    contract.write_text(text + f"      - {{property: pull, value: {pull}}}\n", encoding="utf-8")
+    expectations = CHECKOUT / f"expectations/bronze/{name}.yaml"
+    why = "A relation without rows was asked for in the wrong place."
+    filled = expectations.read_text(encoding="utf-8").replace("TODO: say why it matters", why)
+    expectations.write_text(filled, encoding="utf-8")
     return written
 
 

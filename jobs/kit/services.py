@@ -1,4 +1,4 @@
-"""The services around the engine: PostgreSQL, MLflow's page, Airflow. Detached, on loopback, with made-up secrets.
+"""The services around the engine: PostgreSQL, MLflow's page, Airflow, Kafka. Detached, on loopback, with secrets.
 
 `up` starts what is missing and waits until it answers, `down` stops what `up` started and only that, `status` tells.
 What runs is written down in <home>/services.json: pid and time of creation, so that a pid that the machine gave to
@@ -27,12 +27,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from jobs.kit import engine, process
+from jobs.kit import broker, engine, process
 from jobs.kit.process import LOOPBACK, Handle, NotStarted
 from jobs.kit.settings import CHECKOUT, Settings
 
 COMPONENTS = ("postgres", "engine", "mlflow", "airflow")  # in this order; stopped in the reverse order
-PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080}
+ON_REQUEST = ("kafka",)  # only where somebody names it
+PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080, "kafka": 9092}
 AIRFLOW_PARTS = ("airflow", "airflow-scheduler", "airflow-dag-processor")  # the first serves the page and the API
 USER = "shoplake"
 NEED_DISK_GB = 1.0  # to start with; a disk that a larger lake fills is one sentence too
@@ -60,11 +61,15 @@ def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = pr
     _check_disk(settings)
     with _alone(settings, say):
         begun = time.monotonic()
+        if "kafka" in wanted:
+            broker.install()  # before the engine starts, which takes in what is there
         engine_start = process.Background(lambda: engine.start(settings)) if "engine" in wanted else None
         if "postgres" in wanted:
             _Postgres(settings, say).up()
             say(f"PostgreSQL is up ({time.monotonic() - begun:.0f} s)")
         waits: list[tuple[str, Callable[[], None]]] = []
+        if "kafka" in wanted:
+            waits.append(("Kafka", _launch_kafka(settings, say)))
         if "mlflow" in wanted:
             waits.append(("MLflow", _launch_mlflow(settings, say)))
         if "airflow" in wanted:
@@ -91,7 +96,7 @@ def down(settings: Settings, say: Say = print) -> list[str]:
     """Stop what runs of ours, last started first; returns the names of what was stopped."""
     stopped = []
     with _alone(settings, say):
-        for names in (AIRFLOW_PARTS, ("mlflow",), ("engine",), ("postgres",)):
+        for names in (AIRFLOW_PARTS, ("mlflow",), ("engine",), ("kafka",), ("postgres",)):
             for name in _stop(settings, *names):
                 stopped.append(name)
                 say(f"{name} stopped")
@@ -103,7 +108,7 @@ def status(settings: Settings) -> list[Service]:
     """What runs now."""
     found = [record.service for record in _records(settings).values() if record.handle.process()]
     if spark := engine.status(settings):
-        login = f"{engine.SQL_USER} / {spark.sql_password}"
+        login = f"{engine.READER} / {spark.bi_password}\n{engine.SQL_USER} / {spark.sql_password}"
         found.insert(1, Service("engine", spark.jdbc, login, spark.pid, spark.log))
     return found
 
@@ -115,6 +120,14 @@ def postgres_url(settings: Settings, database: str, driver: str = "psycopg2") ->
         raise NotStarted("PostgreSQL is not running: `shoplake up postgres` starts it.")
     password = process.secret(settings.home / "secrets" / "postgres")
     return f"postgresql+{driver}://{USER}:{password}@{record.service.address}/{database}"
+
+
+def kafka_url(settings: Settings) -> str:
+    """What `SHOPLAKE_SOURCES__…` says to read from the running broker, with its password."""
+    record = _running(settings, "kafka")
+    if record is None:
+        raise NotStarted("Kafka is not running: `shoplake up kafka` starts it.")
+    return f"kafka://{broker.USER}:{broker.password(settings)}@{record.service.address}"
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
@@ -144,9 +157,27 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         SHOPLAKE_BIN=str(Path(sys.executable).with_name("shoplake")),
         SHOPLAKE_HOME=str(settings.home),
         SHOPLAKE_TIMEZONE=settings.timezone,
+        SHOPLAKE_ALERTS=settings.alerts.get_secret_value(),
+        SHOPLAKE_DEADLINE_HOURS=str(settings.deadline_hours),
+        **_openlineage(settings.openlineage),
+        SHOPLAKE_STREAM_CLOCK=settings.stream_clock,
+        SHOPLAKE_STREAMED=" ".join(s for s, a in settings.sources.items() if a.get_secret_value().startswith("kafka:")),
         SHOPLAKE_TIMERS_FROM=_first_day(home / "timers_from"),
         OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",  # macOS ends forked workers otherwise
     )
+
+
+def _openlineage(address: str) -> dict[str, str]:
+    """Where Airflow sends the events of its runs: nowhere, into a file of JSON lines, or to an end point (Marquez)."""
+    if not address:
+        return {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
+    path = address.removeprefix("file://")
+    if "://" in path:
+        transport: dict[str, Any] = {"type": "http", "url": address}
+    else:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        transport = {"type": "file", "log_file_path": path, "append": True}
+    return {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport), "AIRFLOW__OPENLINEAGE__NAMESPACE": "shoplake"}
 
 
 def _first_day(file: Path) -> str:
@@ -378,6 +409,23 @@ def _migrate_airflow(settings: Settings, binary: Path, env: dict[str, str]) -> N
     mark.write_text(version)
 
 
+# --- Kafka ------------------------------------------------------------------------------------------------------------
+
+
+def _launch_kafka(settings: Settings, say: Say) -> Callable[[], None]:
+    """Start the broker; returns what waits for it."""
+    record = _running(settings, "kafka")
+    if not record:
+        port = _port(PORTS["kafka"], "Kafka", say)
+        command = broker.command(settings, port)
+        env = process.environment()
+        login = f"{broker.USER} / {broker.password(settings)}"
+        address = f"{LOOPBACK}:{port}"
+        record = _spawn(settings, "kafka", command, env, cwd=settings.home, address=address, login=login, port=port)
+    handle, log, port = record.handle, record.service.log, record.port
+    return lambda: process.wait_until(lambda: process.listens(port), handle, "Kafka", log, 120)
+
+
 # --- what runs --------------------------------------------------------------------------------------------------------
 
 
@@ -462,8 +510,9 @@ def _folder_of(package: str) -> Path:
 
 
 def _with_needs(components: Sequence[str]) -> set[str]:
-    if unknown := set(components) - set(COMPONENTS):
-        raise NotStarted(f"There is no service {', '.join(sorted(unknown))}; there are {', '.join(COMPONENTS)}.")
+    known = (*COMPONENTS, *ON_REQUEST)
+    if unknown := set(components) - set(known):
+        raise NotStarted(f"There is no service {', '.join(sorted(unknown))}; there are {', '.join(known)}.")
     needs_postgres = {"mlflow", "airflow"} & set(components)
     return {*components, *(["postgres"] if needs_postgres else [])}
 

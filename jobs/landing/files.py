@@ -32,7 +32,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from jobs.kit.contracts import Contract, all_contracts
+from jobs.kit.contracts import Contract
 
 _CHUNK = 1 << 20
 # A file written less than this ago may still change without its mtime moving (file systems tick every few ms): its
@@ -94,16 +94,44 @@ def landed(contract: Contract, landing: Path) -> list[LandedFile]:
     return sorted(map(LandedFile.read, sidecars), key=lambda f: f.arrived_at)
 
 
+def exchange(contract: Contract, landing: Path, file: LandedFile, content: Path | None) -> LandedFile | None:
+    """Put other content in the place of a delivery, as if it had come in its stead; nothing is left of the old one.
+
+    The one exception to "never changed": what an erasure takes. The new delivery has its own id, so that bronze loads
+    it, and the old time of arrival, so that it is newer and older than the same ones. None: nothing takes its place.
+    Killed and done again it ends the same.
+    """
+    home = landing / _folder(contract)
+    with _locked(home):
+        made = None
+        if content is not None:
+            sha256 = hashlib.sha256(content.read_bytes()).hexdigest()
+            known = {f.file_id: f for f in landed(contract, landing)}
+            free = (f"{sha256[:16]}{n}" for n in ("", *(f"-{i}" for i in range(2, len(known) + 3))))
+            ours = (file.name, file.arrived_at)
+            file_id = next(i for i in free if i not in known or (known[i].name, known[i].arrived_at) == ours)
+            (home / file_id).mkdir(exist_ok=True)
+            path = home / file_id / file.name
+            shutil.copyfile(content, path)
+            made = replace(file, file_id=file_id, sha256=sha256, bytes=path.stat().st_size, path=str(path))
+            _write_whole(home / f"{file_id}.json", made.to_json())
+        if made is None or made.file_id != file.file_id:
+            (home / f"{file.file_id}.json").unlink(missing_ok=True)
+            shutil.rmtree(home / file.file_id, ignore_errors=True)
+        (home / ".incoming.tmp").unlink(missing_ok=True)
+        return made
+
+
+def dropped(contract: Contract, drop: Path) -> list[Path]:
+    """The files of a table that stand in the drop folder, whatever their names."""
+    folder = drop / _folder(contract)
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.is_symlink()) if folder.is_dir() else []
+
+
 def newest(files: list[LandedFile]) -> list[LandedFile]:
     """Of each name, the delivery that counts: the newest that has bytes to read and is no duplicate."""
     by_name = {f.name: f for f in sorted(files, key=lambda f: f.arrived_at) if f.verdict == "landed"}
     return sorted(by_name.values(), key=lambda f: f.arrived_at)
-
-
-def land_source(source: str, drop: Path, landing: Path, *, as_of: date) -> list[LandedFile]:
-    """Take what is new of every table that a source system sends."""
-    mine = [c for c in all_contracts() if c.source == source]
-    return [f for contract in mine for f in land(contract, drop, landing, as_of=as_of)]
 
 
 def land(contract: Contract, drop: Path, landing: Path, *, as_of: date) -> list[LandedFile]:

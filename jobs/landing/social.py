@@ -1,13 +1,27 @@
-"""Social platforms: who followed, liked, shared, watched or commented under the brand's posts."""
+"""Social platforms: who followed, liked, shared, watched or commented under the brand's posts.
 
-from datetime import date
-from pathlib import Path
+Asked of the collector that the platforms report to: by the time of the interaction, in epoch seconds, page by page with
+a cursor and `has_more`, in the manner of Douyin's own API.
+"""
 
-from jobs.landing.files import LandedFile, land_source
+from datetime import datetime, time
+from typing import BinaryIO
+
+from jobs.kit.contracts import Contract
+from jobs.landing.platform import Api, Row, by_cursor, write
+from jobs.landing.pulls import Days
 
 SCHEDULE = "30 3 * * *"  # At night, when the collector has asked the platforms for the day before.
 
 
-def fetch(drop: Path, landing: Path, *, as_of: date) -> list[LandedFile]:
-    """Take the files dated up to `as_of` that have not been taken yet."""
-    return land_source("social", drop, landing, as_of=as_of)
+def pull(contract: Contract, address: str, days: Days, file: BinaryIO) -> None:
+    """Interactions of these days, oldest first."""
+    api = Api(contract, address)
+    since = datetime.combine(api.since(days), time(), days.zone)
+
+    def ask(cursor: str) -> tuple[list[Row], str]:
+        start, end = int(since.timestamp()), int(days.until.timestamp())
+        found = api.get("interactions/list", "data", start_time=start, end_time=end, cursor=cursor or 0, count=100)
+        return found["list"], str(found["cursor"]) if found["has_more"] else ""
+
+    write(contract, file, by_cursor(ask))

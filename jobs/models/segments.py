@@ -1,16 +1,16 @@
-"""What kinds of members there are: K-means on standardised, log-scaled features of gold.customer_features.
+"""What kinds of customers there are: K-means on standardised, log-scaled features of gold.customer_features.
 
-**How many.** Each candidate k is fitted on the members themselves and on bootstrap resamples of them. Stability is the
-mean adjusted Rand index between the two partitions; of the candidates that are stable enough, the one with the best
+**How many.** Each candidate k is fitted on the customers themselves and on bootstrap resamples of them. Stability is
+the mean adjusted Rand index between the two partitions; of the candidates that are stable enough, the one with the best
 silhouette is taken (if none is, the most stable).
 
-**Names** are made from the centroid: the features in which a segment differs most from the average member, in words.
+**Names** are made from the centroid: the features in which a segment differs most from the average customer, in words.
 
 **The same from run to run.** `align` pairs new centroids with those of the present champion (Hungarian assignment on
 their distance) and hands on its ids and names; only a segment unlike all former ones gets a new id.
 
-One member in five is held back: fitted models and the champion are judged on them. scikit-learn on a collected frame,
-because members are thousands to a few millions and ten numbers each; a Spark job per Lloyd iteration would cost more
+One customer in five is held back: fitted models and the champion are judged on them. scikit-learn on a collected frame,
+because customers are thousands to a few millions and ten numbers each; a Spark job per Lloyd iteration would cost more
 than the whole fit.
 """
 
@@ -33,7 +33,7 @@ from jobs.models.base import Fitted, NotEnoughError
 REQUIRES = ("numpy", "pandas", "scipy", "scikit-learn")
 
 # Each feature with the word for much of it and the word for little. Few and independent ones: with eight, no number of
-# segments was stable (adjusted Rand below 0.6) on the demo data. How long ago a member came is churn's affair.
+# segments was stable (adjusted Rand below 0.6) on the demo data. How long ago a customer came is churn's affair.
 # Counts and amounts are told apart by ratio, so that all are taken as logarithms; shares as log(1 + 10 x), which
 # spreads the small ones.
 FEATURES: Mapping[str, tuple[str, str]] = {
@@ -43,7 +43,7 @@ FEATURES: Mapping[str, tuple[str, str]] = {
     "private_label_share_365d": ("own-label", "brand-led"),
     "fuel_share_365d": ("fuel", "no fuel"),
 }
-SPEND = "net_amount_91d"  # the naive baseline cuts members by it alone
+SPEND = "net_amount_91d"  # the naive baseline cuts customers by it alone
 SHARES = [name for name in FEATURES if "_share_" in name]
 
 
@@ -54,8 +54,8 @@ class Params:
     candidates: tuple[int, ...] = (4, 5, 6, 7, 8, 9, 10)
     resamples: int = 8
     min_stability: float = 0.6
-    min_members: int = 100
-    sample: int = 10_000  # members that k is chosen on, and silhouettes are measured on
+    min_customers: int = 100
+    sample: int = 10_000  # customers that k is chosen on, and silhouettes are measured on
     seed: int = 7
 
 
@@ -70,7 +70,7 @@ class Segments:
     names: tuple[str, ...]
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Segment of each member, and how far from its centroid the member is."""
+        """Segment of each customer, and how far from its centroid the customer is."""
         distances = cdist((logged(frame) - self.mean) / self.scale, self.centroids)
         nearest = distances.argmin(axis=1)
         return pd.DataFrame(
@@ -110,22 +110,24 @@ def from_data(said: dict[str, Any]) -> Segments:
 
 
 def fit(customer_features: DataFrame, *, as_of: date, params: Params = Params()) -> Fitted:
-    """Segment four members in five as they were on `as_of`; the fifth is held back to be judged on."""
-    members = (
+    """Segment four customers in five as they were on `as_of`; the fifth is held back to be judged on."""
+    customers = (
         customer_features.where(F.col("as_of_date") == F.lit(as_of))
-        .select("member_id", *FEATURES, F.col(SPEND).cast("double").alias(SPEND))
+        .select("customer_id", *FEATURES, F.col(SPEND).cast("double").alias(SPEND))
         .toPandas()
     )
-    if len(members) < params.min_members:
-        raise NotEnoughError(f"segments wants {params.min_members} members, there are {len(members)} as of {as_of}")
-    return fit_members(members, params)
+    if len(customers) < params.min_customers:
+        raise NotEnoughError(
+            f"segments wants {params.min_customers} customers, there are {len(customers)} as of {as_of}"
+        )
+    return fit_customers(customers, params)
 
 
-def fit_members(members: pd.DataFrame, params: Params) -> Fitted:
+def fit_customers(customers: pd.DataFrame, params: Params) -> Fitted:
     """The same on a collected frame, in whatever order its rows are."""
-    members = members.sort_values("member_id", ignore_index=True)
-    held_back = is_held_back(members["member_id"])
-    training, window = members[~held_back], members[held_back].reset_index(drop=True)
+    customers = customers.sort_values("customer_id", ignore_index=True)
+    held_back = is_held_back(customers["customer_id"])
+    training, window = customers[~held_back], customers[held_back].reset_index(drop=True)
     model, chosen = choose(training, params)
     scores = evaluate(model, window)
     return Fitted(
@@ -140,20 +142,20 @@ def fit_members(members: pd.DataFrame, params: Params) -> Fitted:
 
 
 def evaluate(model: Segments, window: pd.DataFrame) -> dict[str, float]:
-    """How well the segments part members whom no fit has seen (silhouette), and how even they are."""
+    """How well the segments part customers whom no fit has seen (silhouette), and how even they are."""
     found = model.predict(window)["segment_id"]
     shares = found.value_counts(normalize=True)
     return {
         "silhouette": silhouette(window, found),
         "segments": float(len(model.ids)),
         "largest_share": float(shares.max()),
-        "members": float(len(window)),
+        "customers": float(len(window)),
     }
 
 
-def is_held_back(member_ids: pd.Series) -> pd.Series:
-    """One member in five, by a hash of the id: the same ones in every run."""
-    return pd.util.hash_pandas_object(member_ids, index=False) % 5 == 0
+def is_held_back(customer_ids: pd.Series) -> pd.Series:
+    """One customer in five, by a hash of the id: the same ones in every run."""
+    return pd.util.hash_pandas_object(customer_ids, index=False) % 5 == 0
 
 
 def logged(frame: pd.DataFrame) -> np.ndarray:
@@ -248,7 +250,7 @@ def silhouette(window: pd.DataFrame, labels: pd.Series) -> float:
 
 
 def centroid_table(model: Segments) -> pd.DataFrame:
-    """Centroids in standard deviations from the average member, to be looked at."""
+    """Centroids in standard deviations from the average customer, to be looked at."""
     table = pd.DataFrame(model.centroids, columns=list(FEATURES))
     table.insert(0, "segment_id", model.ids)
     table.insert(1, "segment_name", model.names)

@@ -1,6 +1,6 @@
-"""One row per member with an order and as_of_date: how likely the member is to stay away, and why the model says so.
+"""One row per customer with a purchase and as_of_date: how likely it is to stay away, and why the model says so.
 
-Scored on a collected frame: a row is two dozen numbers, deciles need all members at once, and the trees take
+Scored on a collected frame: a row is two dozen numbers, deciles need all customers at once, and the trees take
 milliseconds where a Spark job takes seconds.
 """
 
@@ -14,7 +14,7 @@ from jobs.models.churn import score
 
 
 def build(customer_features: DataFrame, churn: Champion, *, as_of: date) -> DataFrame:
-    """Score the members of `as_of` with the champion."""
+    """Score the customers of `as_of` with the champion."""
     features = customer_features.where(F.col("as_of_date") == F.lit(as_of)).toPandas()
     scores = score(churn.model, features).assign(
         as_of_date=as_of,
@@ -30,7 +30,7 @@ def build(customer_features: DataFrame, churn: Champion, *, as_of: date) -> Data
 
 COLUMNS = {
     "as_of_date": "date",
-    "member_id": "string",
+    "customer_id": "string",
     "churn_probability": "double",
     "decile": "int",
     "reason_1": "string",

@@ -1,4 +1,4 @@
-"""One row per member with an order and as_of_date: which segment the member is in, by the champion's centroids."""
+"""One row per customer with an order and as_of_date: which segment the customer is in, by the champion's centroids."""
 
 from datetime import date
 
@@ -9,11 +9,11 @@ from jobs.models.base import Champion
 
 
 def build(customer_features: DataFrame, segments: Champion, *, as_of: date) -> DataFrame:
-    """Place the members of `as_of` in the segments of the champion."""
+    """Place the customers of `as_of` in the segments of the champion."""
     features = customer_features.where(F.col("as_of_date") == F.lit(as_of)).toPandas()
     scores = segments.model.predict(features).assign(
         as_of_date=as_of,
-        member_id=features["member_id"],
+        customer_id=features["customer_id"],
         model_name=segments.name,
         model_version=segments.version,
         model_as_of=segments.as_of,
@@ -25,7 +25,7 @@ def build(customer_features: DataFrame, segments: Champion, *, as_of: date) -> D
 
 COLUMNS = {
     "as_of_date": "date",
-    "member_id": "string",
+    "customer_id": "string",
     "segment_id": "int",
     "segment_name": "string",
     "centroid_distance": "double",

@@ -1,22 +1,19 @@
 """One row per day of every year in which anything was sold."""
 
-import json
-
-import holidays
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-
-def build(orders: DataFrame) -> DataFrame:
-    """The days that any order can fall on."""
-    return orders.transform(per_day_of_years).transform(with_parts)
+from jobs.verbs import as_typed, clean, keep_newest
 
 
-# Complete Journey's stores are American. A literal, so that the table needs neither a UDF nor a second source.
-HOLIDAYS = {
-    day.isoformat(): name
-    for day, name in sorted(holidays.country_holidays("US", years=range(2010, 2041), observed=False).items())
-}
+def build(orders: DataFrame, holiday_list: DataFrame) -> DataFrame:
+    """The days that any order can fall on, and what is special about them."""
+    # Many days to at most one row of the list: most days are ordinary.
+    return (
+        orders.transform(per_day_of_years)
+        .transform(with_parts)
+        .join(holiday_list.transform(keep_special), on="calendar_date", how="left")
+    )
 
 
 def per_day_of_years(orders: DataFrame) -> DataFrame:
@@ -40,11 +37,13 @@ def with_parts(days: DataFrame) -> DataFrame:
         F.to_date(F.date_trunc("week", day)).alias("week_start_date"),
         F.weekofyear(day).alias("iso_week"),
         (F.weekday(day) >= 5).alias("is_weekend"),
-        name_holiday(day).alias("holiday_name"),
     )
 
 
-def name_holiday(day: Column) -> Column:
-    """The name of the holiday on a day; null if none."""
-    names = F.from_json(F.lit(json.dumps(HOLIDAYS)), "map<string,string>")
-    return names[day.cast("string")]
+def keep_special(holiday_list: DataFrame) -> DataFrame:
+    """Holidays and seasons, each day once: the newest list that names the day wins."""
+    return (
+        holiday_list.withColumn("calendar_date", as_typed("holiday_date", "date"))
+        .transform(keep_newest, "calendar_date")
+        .select("calendar_date", clean("holiday_name"), clean("season").alias("shopping_season"))
+    )

@@ -2,22 +2,25 @@
 
 `valid_from` is the date of the dump that first held the value, `valid_to` (exclusive) the date of the first dump that
 held another. Consecutive dumps with equal attributes are one period. A member absent from a later dump keeps the last
-known period: a missing row may as well be a short dump as a departure, and the dump does not say which.
+known period: a missing row may as well be a short dump as a departure, and the dump does not say which. Where the CRM's
+database is asked, it does: the last period of a member who was deleted there ends on the day on which that was seen.
 """
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.verbs import clean, keep_newest
+from jobs.verbs import PRECEDENCE, clean, keep_changes, keep_newest, with_validity
 
 
-def build(member_attributes: DataFrame) -> DataFrame:
+def build(member_attributes: DataFrame, crm_deletions: DataFrame) -> DataFrame:
     """Dumps to periods."""
     return (
         member_attributes.transform(with_clean_text)
+        .unionByName(find_departures(crm_deletions), allowMissingColumns=True)
         .transform(keep_newest, "member_id", "_file_date")
-        .transform(keep_changes)
-        .transform(with_validity)
+        .transform(keep_changes, "member_id", of=(*ATTRIBUTES, "is_gone"), by="_file_date")
+        .transform(with_validity, "member_id", by="_file_date")
+        .where("is_gone IS NULL")
         .select("member_id", *ATTRIBUTES, "valid_from", "valid_to", "is_current")
     )
 
@@ -39,18 +42,7 @@ def with_clean_text(member_attributes: DataFrame) -> DataFrame:
     return member_attributes.withColumns({column: clean(column) for column in ATTRIBUTES})
 
 
-def keep_changes(dumps: DataFrame) -> DataFrame:
-    """The dumps in which a member is new or differs from the dump before."""
-    by_dump = Window.partitionBy("member_id").orderBy("_file_date")
-    state = F.struct(*ATTRIBUTES)
-    is_first = F.lag("_file_date").over(by_dump).isNull()
-    is_same = state.eqNullSafe(F.lag(state).over(by_dump))
-    return dumps.withColumn("_is_change", is_first | ~is_same).where("_is_change")
-
-
-def with_validity(changes: DataFrame) -> DataFrame:
-    """Each change holds until the next."""
-    next_change = F.lead("_file_date").over(Window.partitionBy("member_id").orderBy("_file_date"))
-    return changes.withColumns(
-        {"valid_from": F.col("_file_date"), "valid_to": next_change, "is_current": next_change.isNull()}
-    )
+def find_departures(crm_deletions: DataFrame) -> DataFrame:
+    """Members seen to be gone, each time: who came back is in a later dump."""
+    departures = crm_deletions.where("table_name = 'member_attributes' AND is_deleted = 'Y'")
+    return departures.select(F.col("row_key").alias("member_id"), F.lit(True).alias("is_gone"), *PRECEDENCE)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.kit import arrivals, contracts
-from jobs.kit.contracts import Column
+from jobs.kit.contracts import TECHNICAL, Column
 from jobs.landing.files import LandedFile
 
 POS = contracts.load("bronze.pos_lines")
@@ -84,7 +84,7 @@ def parsed(spark, tmp_path_factory: pytest.TempPathFactory):
     ]
     assert all(verdict.accepted for _, verdict in arrivals.check(files, POS))
     found = arrivals.rows(spark, files, POS)
-    assert found.columns == [c.name for c in POS.columns] + [*arrivals.TECHNICAL, "_extra", "_raw", "_rule"]
+    assert found.columns == [c.name for c in POS.columns] + [*TECHNICAL, "_extra", "_raw", "_rule"]
     rows = found.collect()
     return dict(zip(lines, sorted((r for r in rows if r._source_file.endswith("01.csv")), key=lambda r: r._row_number),
                     strict=True)), rows  # fmt: skip

@@ -1,6 +1,8 @@
 """Bad input, as real bytes: each file or row is refused by name and rule, the rest goes on, nothing is lost."""
 
 import gzip
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,19 @@ import pytest
 from jobs.kit import door_file
 from jobs.kit.door import Layout, check_file, parse
 
-LAYOUT = Layout(("order_id", "product_id", "quantity", "amount"))
+COLUMNS = ("order_id", "product_id", "quantity", "amount")
+LAYOUT = Layout(COLUMNS, required=COLUMNS)
 HEADER = b"order_id,product_id,quantity,amount\n"
 GOOD = b"1,banana,2,1.50\n"
+
+
+def zipped(*files: bytes) -> bytes:
+    """A zip of these files, stored as they are."""
+    box = io.BytesIO()
+    with zipfile.ZipFile(box, "w") as packed:
+        for n, content in enumerate(files):
+            packed.writestr(f"part{n}.csv", content)
+    return box.getvalue()
 
 
 @pytest.fixture
@@ -60,6 +72,10 @@ def split(path: str, layout: Layout = LAYOUT, *, of: int) -> tuple[list[dict], l
         (HEADER.replace(b"amount", b"amo\xffnt") + GOOD, "file:encoding", "header"),
         (gzip.compress(HEADER + GOOD * 5000)[:-9], "file:truncated_gzip", "ends before"),
         (gzip.compress(HEADER + GOOD * 5000, mtime=0)[:-8] + b"\0" * 8, "file:corrupt_gzip", "CRC"),
+        (zipped(HEADER + GOOD * 5000)[:-9], "file:corrupt_zip", "not a zip file"),
+        (zipped(HEADER + GOOD * 5000).replace(b"banana", b"banane"), "file:corrupt_zip", "CRC"),
+        (zipped(HEADER + GOOD, HEADER + GOOD), "file:corrupt_zip", "2 files in it, where one was agreed"),
+        (zipped(), "file:corrupt_zip", "0 files"),
     ],
 )
 def test_file_is_refused_whole(file, content: bytes, rule: str, told: str) -> None:
@@ -84,6 +100,7 @@ def test_gzip_bom_crlf_and_order_of_columns_make_no_difference(file) -> None:
     plain = split(file(HEADER + GOOD), of=1)
     for content in (
         gzip.compress(HEADER + GOOD),
+        zipped(HEADER + GOOD),
         b"\xef\xbb\xbf" + HEADER + GOOD,
         (HEADER + GOOD).replace(b"\n", b"\r\n"),
         b"amount,quantity,order_id,product_id\n1.50,2,1,banana\n",

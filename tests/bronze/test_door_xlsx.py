@@ -11,7 +11,8 @@ import pytest
 from jobs.kit import door_xlsx
 from jobs.kit.door import Layout, check_file, parse
 
-LAYOUT = Layout(("sku", "price", "valid_from"), format="xlsx", sheet="Prices")
+COLUMNS = ("sku", "price", "valid_from")
+LAYOUT = Layout(COLUMNS, format="xlsx", sheet="Prices", required=COLUMNS)
 HEADER = ["sku", "price", "valid_from"]
 GOOD = ["p1", 1.5, date(2025, 3, 1)]
 

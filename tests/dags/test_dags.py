@@ -9,6 +9,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from jobs.kit import lineage
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".shoplake" / "env" / "airflow" / "bin" / "python"
-PARSE_SECONDS = 3  # on a busy machine; 0.2 on a quiet one
+CARE = {"quality": ["quality", "--check"], "erase": ["erase", "--waiting"]}  # DAGs of one command each
+PARSE_CPU_SECONDS = 3  # on a busy machine; 0.2 on a quiet one
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="Airflow is not installed here: make install")
 
@@ -60,8 +63,14 @@ def read(ask):
 
 
 @pytest.fixture(scope="module")
-def dags(read):
+def every(read):
     return read["dags"]
+
+
+@pytest.fixture(scope="module")
+def dags(every):
+    """The DAGs of tables and models."""
+    return {name: dag for name, dag in every.items() if name not in CARE}
 
 
 # --- structure --------------------------------------------------------------------------------------------------------
@@ -70,7 +79,7 @@ def dags(read):
 def test_every_file_is_read_fast_and_without_what_the_lake_needs(read):
     assert read["errors"] == {}
     assert read["heavy"] == []
-    assert read["seconds"] < PARSE_SECONDS
+    assert read["seconds"] < PARSE_CPU_SECONDS
 
 
 def test_every_table_and_model_has_one_task_named_after_it(dags):
@@ -93,6 +102,16 @@ def test_there_is_an_ingest_dag_per_source_on_its_own_clock(dags):
         assert set(dag["tasks"]) == set(tables)
 
 
+def test_a_streamed_source_is_drained_on_the_clock_that_is_set(tmp_path):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "SHOPLAKE"))}
+    env |= {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    env |= {"SHOPLAKE_STREAM_CLOCK": "*/10 * * * *", "SHOPLAKE_STREAMED": "app"}
+    asked = "from dags.common import schedule; print([schedule('app'), schedule('pos')])"
+    done = subprocess.run([PYTHON, "-c", asked], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+    app, pos = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert app == "*/10 * * * *" != pos
+
+
 def test_refine_is_woken_by_any_bronze_table_and_score_by_what_it_reads(dags):
     assert dags["refine"]["woken_by"] == [n for n in sorted(lineage.nodes()) if n.startswith("bronze.")]
     scores = [n for n in lineage.nodes() if n.startswith("scoring.")]
@@ -108,9 +127,20 @@ def test_a_table_that_depends_on_the_day_may_read_the_events_that_wake_its_dag(d
             assert set(task["inlets"]) == {*lineage.inputs(node), *more}, node
 
 
-def test_runs_follow_one_another_and_do_not_catch_up_by_themselves(dags):
-    assert {d["max_active_runs"] for d in dags.values()} == {1}
-    assert not any(d["catchup"] for d in dags.values())
+def test_the_other_dags_run_one_command_each_on_a_clock(every):
+    for name, words in CARE.items():
+        assert [t["words"] for t in every[name]["tasks"].values()] == [words]
+        assert every[name]["schedule"]
+
+
+def test_whatever_fails_or_is_late_is_told(every):
+    assert {alert for d in every.values() for t in d["tasks"].values() for alert in t["alerts"]} == {"failed"}
+    assert all(d["late_after"] == [3.0] for d in every.values())
+
+
+def test_runs_follow_one_another_and_do_not_catch_up_by_themselves(every, dags):
+    assert {d["max_active_runs"] for d in every.values()} == {1}
+    assert not any(d["catchup"] for d in every.values())
     assert {t["at_once"] for d in dags.values() for t in d["tasks"].values()} == {1}
 
 
@@ -148,7 +178,7 @@ def run(ask, tmp_path):
     return run
 
 
-PUBLISHED = json.dumps({"verdict": "published", "version": 7, "as_of": "2017-06-01"})
+PUBLISHED = json.dumps({"verdict": "published", "version": 7, "as_of": "2017-06-01", "rows_out": 3})
 
 
 def test_what_was_published_is_told_to_the_asset(run):
@@ -160,14 +190,14 @@ def test_what_was_published_is_told_to_the_asset(run):
 
 
 def test_nothing_new_succeeds_and_wakes_nobody(run):
-    ended = run("bronze.pos_lines", SAID=json.dumps({"verdict": "nothing new"}))
+    ended = run("bronze.pos_lines", SAID=json.dumps({"verdict": "nothing new", "rows_out": 0}))
     assert (ended["ended"], ended["outlets"]) == ("success", [])
 
 
 def test_a_model_that_did_not_become_champion_wakes_nobody(run):
     model = next(n for n in lineage.nodes() if n.startswith("models."))
-    assert run(model, SAID=json.dumps({"verdict": "challenger"}))["outlets"] == []
-    assert run(model, SAID=json.dumps({"verdict": "promoted"}))["outlets"] == [model]
+    assert run(model, SAID=json.dumps({"verdict": "challenger", "rows_out": 0}))["outlets"] == []
+    assert run(model, SAID=json.dumps({"verdict": "promoted", "rows_out": 0}))["outlets"] == [model]
 
 
 def test_a_gate_that_holds_fails_without_retry(run):
@@ -208,9 +238,44 @@ def test_days_that_came_while_the_run_waited_are_run_too(run):
 
 def test_each_day_that_was_published_is_told_to_the_asset(run):
     verdicts = {"2017-06-01": "published", "2017-06-02": "nothing new", "2017-06-03": "published"}
-    said = [{"verdict": verdict, "as_of": day} for day, verdict in verdicts.items()]
+    said = [{"verdict": verdict, "as_of": day, "rows_out": 2} for day, verdict in verdicts.items()]
     ended = run(DEPENDS, events=said, SAID="\nSHOPLAKE_RESULT ".join(map(json.dumps, said)))
     assert ended["extra"]["as_of"] == ["2017-06-01", "2017-06-03"]
+
+
+def test_a_command_that_is_no_table_gets_the_day_of_its_run(run):
+    assert run("quality")["calls"] == ["quality --check --as-of 2017-06-01"]
+    assert run("quality", conf={"as_of": "2017-05-05"})["calls"] == ["quality --check --as-of 2017-05-05"]
+    assert run("quality", CODE="3")["ended"] == "AirflowFailException"
+
+
+def test_openlineage_is_told_what_was_read_and_written(run):
+    told = run(SAME, SAID=PUBLISHED)["lineage"]
+    assert told["inputs"] == list(lineage.inputs(SAME))
+    assert (told["outputs"], told["rows"]) == ([SAME], [3])
+    assert told["columns"][0] == "order_id"
+    nothing = run("bronze.pos_lines", SAID=json.dumps({"verdict": "nothing new", "rows_out": 0}))["lineage"]
+    assert (nothing["inputs"], nothing["outputs"]) == (["sources.pos"], [])
+
+
+def test_an_alert_reaches_whoever_listens_and_an_address_that_is_none_fails_nothing(ask):
+    heard = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ask({"address": f"json://127.0.0.1:{server.server_address[1]} nobody://knows"})
+        server.shutdown()
+    assert [h["title"] for h in heard] == ["Shoplake: silver.orders failed", "Shoplake: a run is late"]
+    assert "the gate held" in heard[0]["message"] and "manual__2" in heard[1]["message"]
 
 
 def test_a_killed_task_leaves_no_process_behind(run):

@@ -16,6 +16,7 @@ TABLES = (
     "campaign_targets",
     "coupon_events",
     "coupon_list",
+    "holiday_list",
     "member_attributes",
     "pos_lines",
     "product_master",
@@ -95,6 +96,12 @@ def test_members_without_attributes_are_there(drop: Path) -> None:
     members = {r["member_id"]: r["age_band"] for r in lines(drop, "crm/members/*.csv")}
     assert {r["member_id"] for r in lines(drop, "pos/pos_lines/*.csv")} <= set(members)
     assert "" in members.values() and any(members.values())
+
+
+def test_holidays_stand_on_their_own_dates(drop: Path) -> None:
+    days = {r["holiday_date"]: (r["holiday_name"], r["season"]) for r in lines(drop, "outside/holiday_list/*.csv")}
+    assert len(days) == 10 and days["2017-11-23"] == ("Thanksgiving Day", "")
+    assert "2017-11-10" not in days, "Veterans Day fell on a Saturday: what is observed instead is no holiday of stores"
 
 
 def test_bad_day_and_its_repair(drop: Path) -> None:

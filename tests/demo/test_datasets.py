@@ -28,7 +28,7 @@ def test_a_lake_remembers_time_zone_and_currency_of_its_data(conf, monkeypatch):
 
 
 def test_another_retailers_data_are_refused_with_what_to_do(conf, tmp_path):
-    datasets.choose("slice", conf())
+    datasets.choose("complete-journey", conf())
     (tmp_path / "lake" / "bronze").mkdir(parents=True)
     datasets.choose("full", conf())  # more of the same retailer
     with pytest.raises(datasets.OtherDataError, match=r"holds Complete Journey \(full\).*make clean.*SHOPLAKE_HOME"):
@@ -37,7 +37,7 @@ def test_another_retailers_data_are_refused_with_what_to_do(conf, tmp_path):
 
 
 def test_a_lake_without_tables_takes_any_data(conf):
-    datasets.choose("slice", conf())
+    datasets.choose("complete-journey", conf())
     assert datasets.choose("retailer", conf()).currency == "CNY"
 
 

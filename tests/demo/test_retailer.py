@@ -297,3 +297,8 @@ def test_np_is_not_asked_for_randomness_without_a_seed():
     for path in Path(retailer.__file__).parent.glob("*.py"):
         assert "np.random.default_rng(" not in path.read_text(encoding="utf-8"), path.name
     assert np.array_equal(SMALL.rng("x").random(3), SMALL.rng("x").random(3))
+
+
+def test_holidays_are_named_alike_whatever_the_language_of_the_machine(written):
+    lines = (written / "drop/outside/holiday_list/holiday_list_2024-01-01.csv").read_text().splitlines()
+    assert "2024-01-01,New Year's Day," in lines

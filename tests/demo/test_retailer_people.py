@@ -12,8 +12,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from jobs.demo.retailer import names, people
+from jobs.demo.retailer.behaviour import SEGMENTS
 from jobs.demo.retailer.people import RATES, SYSTEMS
 from jobs.demo.retailer.world import Scale, World, world
+
+KINDS = [s.name for s in SEGMENTS]
 
 CITIES = [
     ("北京市", "Beijing", "北京市", 39.9, 116.4),
@@ -162,8 +165,8 @@ def test_words_have_a_sound_and_one_that_is_like_it() -> None:
 def test_persons(person: pd.DataFrame) -> None:
     assert np.abs(person["segment"].value_counts(normalize=True).sort_index() - people.SHARES).max() < 0.02
     age = 2024 - person["birth_date"].dt.year
-    assert age[person["segment"] == people.SEGMENTS.index("senior morning")].min() >= 60
-    assert age[person["segment"] == people.SEGMENTS.index("young online")].max() <= 31
+    assert age[person["segment"] == KINDS.index("senior morning")].min() >= 60
+    assert age[person["segment"] == KINDS.index("young online")].max() <= 31
     sixteen = person["birth_date"] + pd.DateOffset(years=16)
     assert (sixteen <= pd.Timestamp(2024, 1, 2) + pd.to_timedelta(person["joined_day"], unit="D")).all()
     assert person["joined_day"].between(-1500, 730).all()
@@ -220,7 +223,7 @@ def test_rates_of_membership(person: pd.DataFrame, account: pd.DataFrame) -> Non
         of = once["erp"] if system == "crm" else len(person)
         assert once[system] / of == pytest.approx(rate, abs=0.02)
     assert {s: again[s] / once[s] for s in again.index} == pytest.approx(RATES["duplicate"], abs=0.01)
-    young, senior = (account["segment"] == people.SEGMENTS.index(s) for s in ("young online", "senior morning"))
+    young, senior = (account["segment"] == KINDS.index(s) for s in ("young online", "senior morning"))
     for segment, share in ((young, 0.9), (senior, 0.2)):
         members = account[segment & (account["system"] == "app")]["person_id"].nunique()
         assert members / account[segment]["person_id"].nunique() == pytest.approx(share, abs=0.06)

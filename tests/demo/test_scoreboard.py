@@ -56,6 +56,10 @@ def people(given, n):
         person_id=range(n),
         is_duplicate=[False] * n,
     )
+    given.put(
+        "silver.identities",
+        [{"account_system": "erp", "account_id": f"M{i}", "customer_id": f"C{i}"} for i in range(n)],
+    )
 
 
 def by_metric(found):
@@ -85,9 +89,9 @@ def test_segments_that_are_the_kinds_of_shoppers_agree_wholly(given):
     n = 40
     people(given, n)
     given.tell("persons", person_id=range(n), segment=[i % 4 for i in range(n)])
-    member = [{"as_of_date": DAY, "member_id": f"M{i}"} for i in range(n)]
-    given.put("scoring.customer_segments", [{**m, "segment_id": 10 + i % 4} for i, m in enumerate(member)])
-    given.put("gold.customer_rfm", [{**m, "monetary_score": i % 5, "recency_days": i} for i, m in enumerate(member)])
+    customer = [{"as_of_date": DAY, "customer_id": f"C{i}"} for i in range(n)]
+    given.put("scoring.customer_segments", [{**m, "segment_id": 10 + i % 4} for i, m in enumerate(customer)])
+    given.put("gold.customer_rfm", [{**m, "monetary_score": i % 5, "recency_days": i} for i, m in enumerate(customer)])
     (score,) = scoreboard.scores(given.conf)
     assert score.value == 1.0
     assert score.baseline == pytest.approx(0, abs=0.1)
@@ -102,16 +106,21 @@ def test_who_knows_every_rate_tells_best_who_has_left(given):
     people(given, n)
     given.tell("calendar", first_date=[pd.Timestamp("2024-01-02")], last_date=[pd.Timestamp(DAY)])
     given.tell(
-        "persons", person_id=range(n), segment=[0] * n, left_day=left, card_visits_per_day=rate, mean_lifetime_days=mean
+        "persons",
+        person_id=range(n),
+        segment=[0] * n,
+        left_day=left,
+        named_visits_per_day=rate,
+        mean_lifetime_days=mean,
     )
-    member = [{"as_of_date": DAY, "member_id": f"M{i}"} for i in range(n)]
+    customer = [{"as_of_date": DAY, "customer_id": f"C{i}"} for i in range(n)]
     given.put(
         "scoring.churn_scores",
-        [{**m, "churn_probability": float(p)} for m, p in zip(member, rng.random(n), strict=True)],
+        [{**m, "churn_probability": float(p)} for m, p in zip(customer, rng.random(n), strict=True)],
     )
     given.put(
         "gold.customer_rfm",
-        [{**m, "monetary_score": 1, "recency_days": int(r)} for m, r in zip(member, recency, strict=True)],
+        [{**m, "monetary_score": 1, "recency_days": int(r)} for m, r in zip(customer, recency, strict=True)],
     )
     auc = by_metric(scoreboard.scores(given.conf))["AUC for having left"]
     assert auc.value == pytest.approx(0.5, abs=0.04)  # drawn by lot
@@ -138,3 +147,59 @@ def test_nobody_else_reads_the_truth():
     }
     makers = {"demo/retailer/__init__.py", "demo/datasets.py", "cli.py"}  # they say where it is written
     assert named - makers == {"demo/scoreboard.py"}
+
+
+def put_identities(given, *links):
+    """Two persons: 1 with two cards and an app account, 2 with a card and a follower of a nickname alone."""
+    given.tell(
+        "people",
+        system=["erp", "erp", "app", "erp", "social"],
+        native_id=["M1", "M2", "o1", "M3", "wx_1"],
+        person_id=[1, 1, 1, 2, 2],
+        is_duplicate=[False, True, False, False, False],
+    )
+    names = [("erp", "M1"), ("erp", "M2"), ("app", "o1"), ("erp", "M3"), ("social", "wechat:wx_1")]
+    rows = [{"account_system": s, "account_id": i, "unionid": None} for s, i in names]
+    given.put("silver.accounts", [*rows, {"account_system": "crm", "account_id": "untold", "unionid": "u"}])
+    own = [(name, name, "own", "link") for name in names]
+    given.put(
+        "silver.identity_links",
+        [
+            {"left_account_system": left[0], "left_account_id": left[1], "right_account_system": right[0],
+             "right_account_id": right[1], "link_rule": rule, "decision": decision}
+            for left, right, rule, decision in [*own, *links]
+        ],
+    )  # fmt: skip
+
+
+def test_all_that_can_be_linked_is_the_best(given):
+    put_identities(
+        given,
+        (("erp", "M1"), ("erp", "M2"), "document", "link"),
+        (("erp", "M2"), ("app", "o1"), "probabilistic", "link"),
+    )
+    found = by_metric(scoreboard.scores(given.conf))
+    assert all(found[m].value == 1.0 for m in found if m != "recall of pairs, all")
+    assert found["recall of pairs"].baseline == pytest.approx(1 / 3)
+    assert found["precision of pairs"].baseline == 1.0
+    assert (found["recall of pairs, all"].value, found["recall of pairs, all"].best) == (0.75, 0.75)
+
+
+def test_a_wrong_link_costs_precision_and_a_review_nothing(given):
+    put_identities(
+        given, (("erp", "M1"), ("erp", "M2"), "card", "link"), (("erp", "M2"), ("erp", "M3"), "probabilistic", "link"),
+        (("erp", "M1"), ("app", "o1"), "probabilistic", "review"),
+    )  # fmt: skip
+    found = by_metric(scoreboard.scores(given.conf))
+    assert found["precision of pairs"].value == pytest.approx(1 / 3)
+    assert found["precision of pairs"].baseline == 1.0
+    assert found["recall of pairs"].value == pytest.approx(1 / 3)
+    # M1, M2 and M3 in one cluster: two thirds right for two of them, one third for M3; o1 alone is right.
+    assert found["B-cubed precision"].value == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1) / 4)
+    assert found["B-cubed recall"].value == pytest.approx((2 / 3 + 2 / 3 + 1 / 3 + 1) / 4)
+
+
+def test_without_accounts_that_the_truth_knows_nothing_is_said(given):
+    put_identities(given)
+    people(given, 0)
+    assert "precision of pairs" not in by_metric(scoreboard.scores(given.conf))

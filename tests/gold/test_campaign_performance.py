@@ -17,7 +17,8 @@ def test_one_row_per_campaign_begun_even_if_nobody_bought(spark):
         )
         for m in "ab"
     ]
-    empty = [make(spark, name) for name in ("coupons", "coupon_redemptions", "orders", "order_lines")]
+    names = ("coupons", "coupon_redemptions", "customer_orders", "order_lines", "products", "identities")
+    empty = [make(spark, name) for name in names]
     built = build(make(spark, "campaign_touches", touches), *empty, as_of=date(2017, 3, 10))
     found = rows_of(built, "campaign_id", "window_days", "is_finished", "targeted_member_count", "is_comparable")
     # Without an end date a campaign runs on; without any sale nothing can be compared.

@@ -1,4 +1,4 @@
-"""Features of members as of a day."""
+"""Features of customers as of a day."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,24 +21,36 @@ PRODUCTS = [
 ]
 
 
+LINE = ("order_id", "line_number", "order_date", "store_id", "product_id", "list_amount", "net_amount")
+
+
 def days_before(n: int) -> date:
     return AS_OF - timedelta(days=n)
 
 
-def buy(member: str, days: int, amount: str, product: str = "milk", **more: Any) -> dict[str, Any]:
+def buy(customer: str, days: int, amount: str, product: str = "milk", **more: Any) -> dict[str, Any]:
     """An order of one line."""
-    paid = {"list_amount": amount, "net_amount": amount, "paid_amount": amount, "member_id": member, "store_id": "1"}
+    paid = {
+        "list_amount": amount,
+        "net_amount": amount,
+        "paid_amount": amount,
+        "customer_id": customer,
+        "store_id": "1",
+    }
+    more = {"is_purchase": True} | more
     return paid | {"order_date": days_before(days), "product_id": product, "line_count": 1} | more
 
 
 def features(spark: SparkSession, orders: list[dict[str, Any]], as_of: date = AS_OF) -> list[dict[str, Any]]:
     rows = [row | {"order_id": str(n), "line_number": 1} for n, row in enumerate(orders)]
     order_rows = [{k: v for k, v in row.items() if k not in ("product_id", "line_number")} for row in rows]
-    line_rows = [{k: v for k, v in row.items() if k != "line_count"} for row in rows]
+    line_rows = [{k: v for k, v in row.items() if k in LINE} for row in rows]
     built = build(
-        make(spark, "orders", order_rows), make(spark, "order_lines", line_rows), make(spark, "products", PRODUCTS),
+        make(spark, "customer_orders", order_rows),
+        make(spark, "order_lines", line_rows),
+        make(spark, "products", PRODUCTS),
         as_of=as_of,
-    )  # fmt: skip
+    )
     names = sorted(built.columns)
     return [dict(zip(names, row, strict=True)) for row in rows_of(built, *names)]
 
@@ -56,9 +68,9 @@ def test_each_feature_by_example(spark):
         buy("old", 400, "7.00"),
         buy("once", 0, "0.00"),
     ]
-    a, old, once = sorted(features(spark, orders), key=lambda row: row["member_id"])
+    a, old, once = sorted(features(spark, orders), key=lambda row: row["customer_id"])
     assert a == {
-        "as_of_date": AS_OF, "member_id": "a", "recency_days": 0, "tenure_days": 365,
+        "as_of_date": AS_OF, "customer_id": "a", "recency_days": 0, "tenure_days": 365,
         "order_count_28d": 4, "order_count_91d": 5, "order_count_365d": 6, "order_count_prior_28d": 1,
         "net_amount_28d": Decimal("40.00"), "net_amount_91d": Decimal("41.00"), "net_amount_365d": Decimal("43.00"),
         "visit_day_count_365d": 5,  # gaps of 4, 6, 20 and 61 days
@@ -77,8 +89,15 @@ def test_each_feature_by_example(spark):
     assert (once["top_category_365d"], once["top_category_share_365d"]) == ("DAIRY", 0.0), "nothing spent, no share"
 
 
+def test_what_came_back_lowers_the_amounts_and_is_no_visit(spark):
+    back = {"is_purchase": False, "list_amount": "-4.00", "paid_amount": "-4.00"}
+    orders = [buy("a", 20, "10.00"), buy("a", 3, "-4.00", **back), buy("only returns", 3, "-4.00", **back)]
+    (a,) = features(spark, orders)
+    assert (a["customer_id"], a["recency_days"], a["order_count_28d"], a["net_amount_28d"]) == ("a", 20, 1, Decimal(6))
+
+
 purchases = st.builds(
-    lambda member, days, cents, product: buy(member, days, str(Decimal(cents) / 100), product),
+    lambda customer, days, cents, product: buy(customer, days, str(Decimal(cents) / 100), product),
     st.sampled_from("abc"), st.integers(-40, 400), st.integers(-500, 5000),
     st.sampled_from(["milk", "beef", "unheard of"]),
 )  # fmt: skip

@@ -31,28 +31,29 @@ def test_every_combination_of_scores_is_one_of_eleven_segments_within_its_publis
         assert r_low <= r <= r_high and fm_low <= (f + m + 1) // 2 <= fm_high, (r, f, m, segment)
 
 
-@pytest.mark.parametrize("members", [1, 4, 57])
-def test_a_score_counts_the_members_who_are_strictly_worse(spark, members):
-    dice = random.Random(members)
+@pytest.mark.parametrize("customers", [1, 4, 57])
+def test_a_score_counts_the_members_who_are_strictly_worse(spark, customers):
+    dice = random.Random(customers)
     orders, value = [], {}
-    for m in range(members):
+    for m in range(customers):
         days = [dice.randrange(6) for _ in range(dice.randrange(1, 4))]
         spent = [dice.randrange(3) for _ in days]
         value[str(m)] = (-min(days), len(days), sum(spent))
         orders += [
             {
                 "order_id": f"{m}-{n}",
-                "member_id": str(m),
+                "customer_id": str(m),
                 "order_date": AS_OF - timedelta(days=d),
                 "net_amount": Decimal(s),
+                "is_purchase": True,
             }
             for n, (d, s) in enumerate(zip(days, spent, strict=True))
         ]
-    built = customer_rfm.build(make(spark, "orders", orders), as_of=AS_OF)
+    built = customer_rfm.build(make(spark, "customer_orders", orders), as_of=AS_OF)
 
-    def score(member: str, i: int) -> int:
-        return 1 + 5 * sum(v[i] < value[member][i] for v in value.values()) // members
+    def score(customer: str, i: int) -> int:
+        return 1 + 5 * sum(v[i] < value[customer][i] for v in value.values()) // customers
 
-    assert rows_of(built, "member_id", "recency_score", "frequency_score", "monetary_score") == sorted(
+    assert rows_of(built, "customer_id", "recency_score", "frequency_score", "monetary_score") == sorted(
         ((m, score(m, 0), score(m, 1), score(m, 2)) for m in value), key=repr
     )

@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 ZONE = "America/New_York"
+# Nobody in these data has two accounts: a customer is the card.
+OWN_ID = "'C' || left(sha256('erp|' || member), 16)"
 
 
 def connect(every: int = 1, last: date = date(2017, 12, 31)) -> duckdb.DuckDBPyConnection:
@@ -69,7 +71,7 @@ def _cents(expression: str) -> str:
 def sales_daily(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
     """All days: the table is not kept per as_of."""
     return _arrow(con, f"""
-        SELECT day AS order_date, store AS store_id, coalesce(department, 'UNKNOWN') AS department,
+        SELECT day AS order_date, 'pos' AS channel, store AS store_id, coalesce(department, 'UNKNOWN') AS department,
                coalesce(product_category, 'UNKNOWN') AS category, count(DISTINCT basket) AS order_count,
                count(*) AS line_count, sum(units)::BIGINT AS unit_count,
                {_cents("sum(net + retail + matched)")} AS list_amount, {_cents("sum(net)")} AS net_amount,
@@ -105,7 +107,7 @@ def customer_rfm(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
             SELECT member, (1 + r * 5 // n)::INT AS r, (1 + f * 5 // n)::INT AS f, (1 + m * 5 // n)::INT AS m
             FROM worse),
         mean AS (SELECT *, ceil((f + m) / 2.0)::INT AS fm FROM score)
-        SELECT DATE '{as_of}' AS as_of_date, member AS member_id, value.r::INT AS recency_days,
+        SELECT DATE '{as_of}' AS as_of_date, {OWN_ID} AS customer_id, value.r::INT AS recency_days,
                value.f AS order_count_365d, {_cents("value.m")} AS net_amount_365d, mean.r AS recency_score,
                mean.f AS frequency_score, mean.m AS monetary_score,
                CASE WHEN mean.r >= 4 AND fm >= 4 THEN 'Champions'
@@ -172,7 +174,7 @@ def customer_features(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
         kinds AS (
             SELECT member, list(kind ORDER BY net DESC, kind) AS names, list(net ORDER BY net DESC, kind) AS nets
             FROM (SELECT member, kind, sum(net) AS net FROM year_line GROUP BY ALL) GROUP BY member)
-        SELECT {end} AS as_of_date, member AS member_id, total.* EXCLUDE member, mean_gap_days, sd_gap_days,
+        SELECT {end} AS as_of_date, {OWN_ID} AS customer_id, total.* EXCLUDE member, mean_gap_days, sd_gap_days,
                recency_days / mean_gap_days AS recency_in_gaps,
                coalesce(len(names), 0) AS category_count_365d, names[1] AS top_category_365d,
                coalesce(nets[1] / nullif(list_sum(nets), 0), 0) AS top_category_share_365d,
@@ -209,7 +211,9 @@ def campaign_performance(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Tabl
                c.members AS targeted_member_count, coalesce(u.members, 0) AS redeemer_count,
                coalesce(n, 0) AS redemption_count, coalesce(u.members, 0) / c.members AS redemption_rate,
                coalesce(buyers, 0) AS buyer_count, {_cents("during")} AS net_amount_in_window,
-               {_cents("before")} AS net_amount_before, {_cents("on_coupon")} AS coupon_product_net_amount,
+               {_cents("before")} AS net_amount_before,
+               NULL::DECIMAL(18, 2) AS margin_amount_in_window, -- no cost is known of these products
+               {_cents("on_coupon")} AS coupon_product_net_amount,
                first_day - days >= (SELECT min(day) FROM line) AS is_comparable
         FROM campaign c LEFT JOIN used u USING (campaign) LEFT JOIN bought USING (campaign)""")  # fmt: skip
 

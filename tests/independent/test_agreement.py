@@ -12,8 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.demo import complete_journey
+from jobs.kit import lake as storage
 from jobs.kit import lineage
-from jobs.kit.contracts import load
+from jobs.kit.contracts import TECHNICAL, load
 from tests.frames import ARRIVAL
 from tests.independent import agree, expected
 
@@ -49,9 +50,11 @@ def frame(spark: SparkSession, node: str, drop: Path, made: dict[str, DataFrame]
 def received(spark: SparkSession, node: str, drop: Path) -> DataFrame:
     contract = load(node)
     assert contract.drop is not None
+    if not (drop / contract.drop.folder).is_dir():
+        return storage.empty(spark, contract)
     rows = spark.read.csv(str(drop / contract.drop.folder), header=True, escape='"')
     derived = {c.name: F.expr(c.derived) for c in contract.columns if c.derived}
-    arrival = {name: F.lit(value).cast(type_) for name, (type_, value) in ARRIVAL.items()}
+    arrival = {name: F.lit(ARRIVAL[name]).cast(type_) for name, type_ in TECHNICAL.items()}
     return rows.withColumns(derived | arrival).withColumn("_row_number", F.monotonically_increasing_id())
 
 

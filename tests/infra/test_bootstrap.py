@@ -33,7 +33,14 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for name in (*module.INDEX_SETTINGS, *module.MAVEN_SETTINGS, "SHOPLAKE_JAVA_HOME"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "infra").mkdir()
-    for name in ("uv.lock", "pyproject.toml", "infra/jars.toml", "infra/SqlLogin.scala", "infra/bootstrap.py"):
+    for name in (
+        "uv.lock",
+        "pyproject.toml",
+        "infra/jars.toml",
+        "infra/SqlLogin.scala",
+        "infra/SqlRoles.scala",
+        "infra/bootstrap.py",
+    ):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     return module
 

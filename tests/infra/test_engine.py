@@ -152,3 +152,19 @@ def test_a_starter_that_is_killed_leaves_an_engine_that_the_next_one_takes_over(
     starter.wait()
     launched = json.loads(state.read_text())["pid"]
     assert engine.start(settings, warm=False).pid == launched
+
+
+def test_a_port_that_was_taken_meanwhile_costs_a_start_and_no_more(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched, free = [], process.free_port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+
+        def free_at_first(preferred: int, **more: set[int]) -> int:
+            launched.append(preferred)
+            return int(taken.getsockname()[1]) if len(launched) == 1 else free(preferred, **more)
+
+        monkeypatch.setattr(process, "free_port", free_at_first)
+        info = engine.start(settings, warm=False)
+    assert len(launched) == 4, "two ports, twice"
+    assert engine.status(settings) == info

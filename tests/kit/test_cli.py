@@ -1,8 +1,10 @@
 """The words of the command line, where a table's own tests do not see them."""
 
+import pandas as pd
 from typer.testing import CliRunner
 
 from jobs import cli
+from jobs.kit import query
 
 
 def run(monkeypatch, *words: str, refused: tuple[str, str] | None = None) -> tuple[int, list[tuple[str, str]]]:
@@ -30,3 +32,8 @@ def test_what_depends_on_a_refused_table_and_the_days_after_it_are_not_run(monke
     code, ran = run(monkeypatch, "sales_daily", "order_lines", "stores", *SEVERAL, refused=refused)
     assert code == cli.GATE_REFUSED
     assert set(ran) == {refused, ("silver.stores", "2017-06-01")}
+
+
+def test_a_text_that_looks_like_markup_is_shown_as_it_is(monkeypatch):
+    monkeypatch.setattr(query, "ask", lambda said: pd.DataFrame({"content": ["call [phone]"]}))
+    assert "call [phone]" in CliRunner().invoke(cli.app, ["sql", "select 1"]).stdout

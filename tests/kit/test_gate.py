@@ -14,8 +14,10 @@ def contract(**kw) -> Contract:
     types = {"id": "int", "a": "int", "b": "int", "s": "string"}
     columns = tuple(Column(n, t, "string", n == "id", "") for n, t in types.items())
     said = dict(
-        name="silver.sample", version="1", grain="one row per id", owner="", purpose="", columns=columns, keys=("id",),
-        partition=None, growth="snapshot", reach=(), source=None, drop=None, max_refused_share=0.05, path=Path("x"),
+        name="silver.sample", version="1", grain="one row per id", owner="", domain="sales", purpose="",
+        limitations="", columns=columns, keys=("id",),
+        partition=None, growth="snapshot", reach=(), carried_as={}, optional=(),
+        source=None, drop=None, max_refused_share=0.05, path=Path("x"),
     )  # fmt: skip
     return Contract(**(said | kw))
 

@@ -19,12 +19,12 @@ import pytest
 
 from jobs.demo import complete_journey
 from jobs.kit.settings import Settings
-from tests.kit.test_increments import CUT, TABLES
+from tests.kit.test_increments import RETAILER, TABLES
 from tests.processes import assert_same, command, environment
 
 SEED = int(os.environ.get("SEED", "1"))
 KILLS = int(os.environ.get("KILLS", "20"))
-AS_OF = "2017-02-20"
+AS_OF = RETAILER.as_ofs[1].isoformat()
 LONGEST = 25.0  # seconds: past the time that a run of this data takes
 
 
@@ -32,16 +32,13 @@ LONGEST = 25.0  # seconds: past the time that a run of this data takes
 @pytest.mark.timeout(5400)
 def test_a_lake_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path, lakes):
     source = tmp_path / "source"
-    complete_journey.write(source, CUT)
-    files = sorted(p.relative_to(source) for p in source.rglob("*.csv"))
+    RETAILER.write(source)
+    files = sorted(p.relative_to(source) for p in source.rglob("*.*"))
     dice = random.Random(SEED)
     killed = tmp_path / "killed"
-    first = {p.parent: p for p in reversed(files)}.values()
-    rest = [p for p in files if p not in set(first)]
-    dice.shuffle(rest)
-    deliver(source, killed, [*first])
+    mixed = dice.sample(files, k=len(files))
     for i in range(KILLS):
-        deliver(source, killed, rest[i::KILLS])
+        deliver(source, killed, mixed[i::KILLS])
         run = start(killed, tmp_path / "home")
         moment, victim = dice.uniform(0.3, LONGEST), dice.choice(["run", "engine"])
         try:

@@ -17,19 +17,19 @@ DAY = date(2017, 6, 30)
 
 
 def visits(**days: list[int]) -> pd.DataFrame:
-    """Visits of members, as days after 2017-01-01."""
+    """Visits of customers, as days after 2017-01-01."""
     rows = [(m, date(2017, 1, 1) + timedelta(days=d)) for m, ds in days.items() for d in ds]
-    return pd.DataFrame(rows, columns=["member_id", "order_date"])
+    return pd.DataFrame(rows, columns=["customer_id", "order_date"])
 
 
 def cases(n: int = 600, seed: int = 1) -> pd.DataFrame:
-    """Members whose risk is planted: it grows with silence, and with nothing else."""
+    """Customers whose risk is planted: it grows with silence, and with nothing else."""
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame({name: draw.gamma(2.0, 1.0, n) for name in churn.FEATURES})
     frame["recency_days"] = draw.integers(0, 60, n)
     frame["sd_gap_days"] = frame["sd_gap_days"].where(draw.random(n) < 0.8)  # not known of one in five
     frame["churned"] = (draw.random(n) < 1 / (1 + np.exp(-(frame["recency_days"] - 40) / 5))).astype(int)
-    return frame.assign(member_id=[f"m{i:04}" for i in range(n)])
+    return frame.assign(customer_id=[f"m{i:04}" for i in range(n)])
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +56,15 @@ def test_two_orders_of_one_day_are_one_visit():
 
 
 def test_nobody_came_twice():
-    with pytest.raises(NotEnoughError, match="no member has come twice"):
+    with pytest.raises(NotEnoughError, match="no customer has come twice"):
         churn.horizon_days(visits(a=[0], b=[5]), PARAMS)
 
 
 def test_the_label_is_strictly_after_the_cutoff_and_ends_with_the_horizon():
     day = date(2017, 1, 31)
     frame = visits(same_day=[30], next_day=[1, 31], last_day=[2, 58], too_late=[3, 59])
-    members = pd.DataFrame({"as_of_date": day, "member_id": ["same_day", "next_day", "last_day", "too_late"]})
-    labels = churn.with_labels(members, frame, days=28).set_index("member_id")["churned"]
+    customers = pd.DataFrame({"as_of_date": day, "customer_id": ["same_day", "next_day", "last_day", "too_late"]})
+    labels = churn.with_labels(customers, frame, days=28).set_index("customer_id")["churned"]
     assert labels.to_dict() == {"same_day": 1, "next_day": 0, "last_day": 0, "too_late": 1}
 
 
@@ -87,23 +87,27 @@ def test_too_short_a_past_says_when_it_will_do():
 
 
 def lake(spark, later: bool):
-    """Three members over half a year; with `later`, orders after the last cutoff too."""
+    """Two customers over half a year, and lines of orders that are nobody's; with `later`, orders after the last
+    cutoff too."""
     draw, orders, lines = np.random.default_rng(3), [], []
-    for member in ("m1", "m2", None):
+    for customer in ("m1", "m2", None):
         for i, day in enumerate(sorted(draw.choice(200 if later else 150, 30, replace=False))):
             at = {
-                "order_id": f"{member}-{i}",
+                "order_id": f"{customer}-{i}{' later' * later}",
                 "order_date": date(2017, 1, 1) + timedelta(days=int(day)),
-                "member_id": member,
             }
-            orders.append({**at, "store_id": f"s{i % 2}", "line_count": 2, "net_amount": "3.00", "list_amount": "4.00",
-                           "paid_amount": "2.50", "coupon_discount_amount": "0.50"})  # fmt: skip
+            if customer:
+                orders.append({
+                    **at, "customer_id": customer, "is_purchase": True, "store_id": f"s{i % 2}", "line_count": 2,
+                    "net_amount": "3.00", "list_amount": "4.00", "paid_amount": "2.50",
+                    "coupon_discount_amount": "0.50",
+                })  # fmt: skip
             lines += [{**at, "line_number": n, "product_id": f"p{(i + n) % 3}", "net_amount": "1.50"} for n in (1, 2)]
     products = [
         {"product_id": f"p{n}", "department": d, "category": f"c{n}", "brand": b}
         for n, (d, b) in enumerate([("GROCERY", "National"), ("PRODUCE", "Private")])
     ]  # p2 is not in the master
-    return make(spark, "orders", orders), make(spark, "order_lines", lines), make(spark, "products", products)
+    return make(spark, "customer_orders", orders), make(spark, "order_lines", lines), make(spark, "products", products)
 
 
 def test_one_build_of_many_days_equals_one_build_a_day(spark):
@@ -117,7 +121,7 @@ def test_one_build_of_many_days_equals_one_build_a_day(spark):
             tables = (orders.where("order_date > '2017-05-26'").unionByName(short[0]),
                       lines.where("order_date > '2017-05-26'").unionByName(short[1]), products)  # fmt: skip
         found = churn.features_at(cutoffs, *tables).toPandas()
-        by = ["as_of_date", "member_id"]
+        by = ["as_of_date", "customer_id"]
         pd.testing.assert_frame_equal(
             found.sort_values(by, ignore_index=True),
             wanted[found.columns].sort_values(by, ignore_index=True),
@@ -137,17 +141,27 @@ def test_measures_against_hand_values():
     churned = pd.Series([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
     chance = np.array([0.9, 0.8, 0.7, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
     found = churn.measures(churned, chance)
-    assert found["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)  # precision at each churned member, ranked
+    assert found["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)  # precision at each churned customer, ranked
     assert found["auc"] == pytest.approx(15 / 16)  # of 2 × 8 pairs one is the wrong way round
     assert found["brier"] == pytest.approx((0.01 + 0.64 + 0.09 + 7 * 0.01) / 10)
     assert found["ece"] == pytest.approx((0.1 + 0.8 + 0.3 + 7 * 0.1) / 10)  # ten bins of one
     assert found["top_decile_lift"] == pytest.approx(1 / 0.2)
+    assert found["top_decile_gain"] == 1.0
+
+
+@pytest.mark.parametrize(("in_top", "gain"), [(4, 1.0), (3, (0.75 - 0.7) / 0.3), (2, (0.5 - 0.7) / 0.3)])
+def test_the_gain_of_the_tenth_most_at_risk_knows_how_many_churn_anyway(in_top, gain):
+    """28 of 40 churn: a lift of 1.5 is out of reach of any model, a gain of 1 is not."""
+    top = [1] * in_top + [0] * (4 - in_top)
+    rest = [1] * (28 - in_top) + [0] * (8 + in_top)
+    found = churn.measures(pd.Series(top + rest), np.linspace(1, 0, 40))
+    assert found["top_decile_gain"] == pytest.approx(gain)
 
 
 def test_calibration_bins_are_even_and_rising():
     frame = cases()
     table = churn.calibration(frame["churned"], np.linspace(0, 1, len(frame)))
-    assert table["members"].tolist() == [60] * 10
+    assert table["customers"].tolist() == [60] * 10
     assert table["predicted"].is_monotonic_increasing
 
 

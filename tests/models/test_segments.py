@@ -19,26 +19,26 @@ KINDS = {  # orders, basket, discount, own label, fuel
 }
 
 
-def members(seed: int = 1, drift: float = 1.0, each: int = 60) -> tuple[pd.DataFrame, pd.Series]:
-    """Four kinds of members, and of which kind each is."""
+def customers(seed: int = 1, drift: float = 1.0, each: int = 60) -> tuple[pd.DataFrame, pd.Series]:
+    """Four kinds of customers, and of which kind each is."""
     draw = np.random.default_rng(seed)
     rows = [
         (f"m{kind}{i}", *(np.array(middle) * drift * draw.lognormal(0, 0.15, 5)), kind)
         for kind, middle in KINDS.items()
         for i in range(each)
     ]
-    frame = pd.DataFrame(rows, columns=["member_id", *segments.FEATURES, "kind"])
+    frame = pd.DataFrame(rows, columns=["customer_id", *segments.FEATURES, "kind"])
     frame[segments.SPEND] = frame["order_count_91d"] * frame["mean_order_amount_365d"]
     return frame.drop(columns="kind"), frame["kind"]
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    return segments.fit_members(members()[0], PARAMS)
+    return segments.fit_customers(customers()[0], PARAMS)
 
 
 def test_planted_groups_are_found(fitted):
-    frame, kind = members()
+    frame, kind = customers()
     assert fitted.params["k"] == len(KINDS)
     found = pd.crosstab(kind, fitted.model.predict(frame)["segment_id"])
     assert (found > 0).to_numpy().sum() == len(KINDS)  # each kind is one segment
@@ -47,7 +47,7 @@ def test_planted_groups_are_found(fitted):
 
 
 def test_names_say_what_sets_a_segment_apart(fitted):
-    frame, kind = members()
+    frame, kind = customers()
     names = fitted.model.predict(frame)["segment_name"].groupby(kind).first()
     assert names["frequent"].startswith("frequent")
     assert names["big"].startswith("big baskets")
@@ -57,22 +57,22 @@ def test_names_say_what_sets_a_segment_apart(fitted):
 
 
 def test_the_judges_were_not_fitted_on(fitted):
-    assert segments.is_held_back(fitted.window["member_id"]).all()
-    assert 0.1 < len(fitted.window) / len(members()[0]) < 0.3
+    assert segments.is_held_back(fitted.window["customer_id"]).all()
+    assert 0.1 < len(fitted.window) / len(customers()[0]) < 0.3
 
 
 def test_rows_in_any_order_make_the_same_model(fitted):
-    again = segments.fit_members(members()[0].sample(frac=1, random_state=9), PARAMS)
+    again = segments.fit_customers(customers()[0].sample(frac=1, random_state=9), PARAMS)
     assert again.model.to_data() == fitted.model.to_data()
 
 
 def test_ids_and_names_stay_from_run_to_run(fitted):
-    frame, kind = members(seed=2, drift=1.2)  # other draws, and all a fifth dearer
-    fresh = segments.fit_members(frame, PARAMS).model
+    frame, kind = customers(seed=2, drift=1.2)  # other draws, and all a fifth dearer
+    fresh = segments.fit_customers(frame, PARAMS).model
     # The new fit numbers its segments as it likes; here in reverse.
     fresh = replace(fresh, centroids=fresh.centroids[::-1], names=fresh.names[::-1])
     now = segments.align(fresh, fitted.model).predict(frame)
-    before = fitted.model.predict(members()[0]).groupby(members()[1]).first()
+    before = fitted.model.predict(customers()[0]).groupby(customers()[1]).first()
     after = now.groupby(kind).first()
     assert after[["segment_id", "segment_name"]].equals(before[["segment_id", "segment_name"]])
 
@@ -102,7 +102,7 @@ def test_names_are_unique_even_for_twins():
 
 
 def test_more_returns_than_sales_is_no_accident(fitted):
-    frame = members()[0].head(3).assign(mean_order_amount_365d=-5.0)
+    frame = customers()[0].head(3).assign(mean_order_amount_365d=-5.0)
     assert fitted.model.predict(frame)["centroid_distance"].notna().all()
 
 
@@ -117,14 +117,14 @@ def test_a_model_of_other_features_is_refused(fitted):
 
 
 def test_spend_tiers_are_even():
-    tiers = segments.spend_tiers(members()[0], 4)
+    tiers = segments.spend_tiers(customers()[0], 4)
     assert tiers.value_counts().tolist() == [60, 60, 60, 60]
 
 
 def test_only_the_day_asked_for_is_fitted(spark, fitted):
-    frame = members()[0].assign(as_of_date=date(2017, 6, 30))
-    other = members(seed=5, drift=3.0)[0].assign(as_of_date=date(2017, 7, 31))
+    frame = customers()[0].assign(as_of_date=date(2017, 6, 30))
+    other = customers(seed=5, drift=3.0)[0].assign(as_of_date=date(2017, 7, 31))
     table = spark.createDataFrame(pd.concat([frame, other]))
     assert segments.fit(table, as_of=date(2017, 6, 30), params=PARAMS).model.to_data() == fitted.model.to_data()
-    with pytest.raises(NotEnoughError, match="100 members, there are 0 as of 2017-05-31"):
+    with pytest.raises(NotEnoughError, match="100 customers, there are 0 as of 2017-05-31"):
         segments.fit(table, as_of=date(2017, 5, 31), params=PARAMS)

@@ -22,16 +22,16 @@ def champion() -> Champion:
 
 
 def test_scores_equal_direct_prediction(spark, champion):
-    members = cases(seed=3, n=50).drop(columns="churned")
+    customers = cases(seed=3, n=50).drop(columns="churned")
     table = spark.createDataFrame(
-        pd.concat([members.assign(as_of_date=DAY), members.assign(as_of_date=date(2017, 5, 31), recency_days=59)])
+        pd.concat([customers.assign(as_of_date=DAY), customers.assign(as_of_date=date(2017, 5, 31), recency_days=59)])
     )
     built = churn_scores.build(table, champion, as_of=DAY)
     assert [(f.name, f.dataType.simpleString()) for f in built.schema] == [
         (c.name, c.type) for c in load("scoring.churn_scores").columns
     ]
-    found = built.toPandas().sort_values("member_id", ignore_index=True)
-    wanted = churn.score(champion.model, members).sort_values("member_id", ignore_index=True)
+    found = built.toPandas().sort_values("customer_id", ignore_index=True)
+    wanted = churn.score(champion.model, customers).sort_values("customer_id", ignore_index=True)
     pd.testing.assert_frame_equal(found[wanted.columns], wanted, check_dtype=False)
     assert found[
         ["as_of_date", "horizon_days", "model_name", "model_version", "model_as_of"]

@@ -59,8 +59,13 @@ def test_reach_names_inputs_and_columns(table):
     for reach in contract.reach:
         inputs = {i.split(".")[1]: i for i in lineage.inputs(table)}
         assert {reach.input, reach.through} <= set(inputs)
-        for end in (reach.input, reach.through):
-            assert reach.key in {c.name for c in load(inputs[end]).columns}
+        for end, key in ((reach.input, reach.key), (reach.through, reach.through_key)):
+            assert set(key) <= {c.name for c in load(inputs[end]).columns}
+
+
+@pytest.mark.parametrize("table", BUILT)
+def test_inputs_that_a_contract_speaks_of_are_inputs(table):
+    assert set(load(table).optional) | set(load(table).carried_as) <= set(lineage.signature(table)[0])
 
 
 @pytest.mark.parametrize("path", PURE, ids=lambda p: f"{p.parent.name}/{p.name}")

@@ -22,7 +22,7 @@ def test_on_any_day_the_history_says_what_the_newest_dump_by_then_said(spark):
         for row in range(dice.randrange(1, 8))
     ]
     periods = rows_of(
-        build(make(spark, "member_attributes", dumps)),
+        build(make(spark, "member_attributes", dumps), make(spark, "crm_deletions")),
         "member_id", "valid_from", "valid_to", "is_current", "age_band", "kids_count",
     )  # fmt: skip
     for member in range(40):

@@ -13,7 +13,8 @@ RECEIVED = {
 
 def lines(spark, *changed: dict, count: int = 200):
     rows = [RECEIVED | {"line_number": str(n)} | (changed[n] if n < len(changed) else {}) for n in range(count)]
-    return build(make(spark, "pos_lines", rows))
+    others = ("app_orders", "tmall_orders", "jd_orders", "refund_lines")
+    return build(make(spark, "pos_lines", rows), *[make(spark, name) for name in others])
 
 
 def test_few_negative_sales_are_set_aside_and_a_day_full_of_them_publishes_nothing(spark):

@@ -21,5 +21,7 @@ def test_no_cent_and_no_unit_is_lost_between_lines_and_orders(spark):
         })  # fmt: skip
         units[order] += sign * quantity
         cents[order] += sign * amount
-    built = rows_of(build(make(spark, "order_lines", lines)), "order_id", "unit_count", "net_amount")
+    built = rows_of(
+        build(make(spark, "order_lines", lines), make(spark, "online_orders")), "order_id", "unit_count", "net_amount"
+    )
     assert built == sorted(((o, units[o], Decimal(cents[o]) / 100) for o in cents), key=repr)

@@ -1,18 +1,24 @@
-"""Stores by their sales."""
+"""Stores of master and orders; repeats, blanks, stores without the one or the other: tests/golden/stores."""
 
 from datetime import date
 
-from jobs.silver.stores import build
-from tests.frames import differences, make
+import pytest
+
+from jobs.kit import gate
+from jobs.kit.contracts import load
+from tests.frames import make
 
 
-def test_a_store_is_known_by_its_first_and_last_day(spark):
-    days = [("10", date(2017, 1, 5)), ("10", date(2017, 1, 1)), ("10", date(2017, 1, 1)), ("11", date(2017, 3, 1))]
-    orders = make(
-        spark, "orders", [{"order_id": str(i), "store_id": s, "order_date": d} for i, (s, d) in enumerate(days)]
-    )
-    wanted = [
-        {"store_id": "10", "first_order_date": days[1][1], "last_order_date": days[0][1], "trading_day_count": 2},
-        {"store_id": "11", "first_order_date": days[3][1], "last_order_date": days[3][1], "trading_day_count": 1},
-    ]
-    assert differences(build(orders), "stores", wanted) == {}
+@pytest.mark.parametrize(
+    ("odd", "passed", "refused"),
+    [
+        ({"store_format": "kiosk"}, True, 1),
+        ({"area_m2": 0}, True, 1),
+        ({"store_id": " S1"}, True, 1),
+        ({"first_order_date": date(2024, 2, 1), "last_order_date": date(2024, 1, 1)}, False, 0),
+    ],
+)
+def test_what_matches_nothing_is_set_aside_and_mixed_up_dates_publish_nothing(spark, odd, passed, refused):
+    good = [{"store_id": f"S{n}", "store_format": "supermarket", "area_m2": 900} for n in range(200)]
+    verdict = gate.judge(make(spark, "stores", [*good, {"store_id": "odd"} | odd]), load("silver.stores"))
+    assert (verdict.passed, verdict.rows_refused) == (passed, refused)

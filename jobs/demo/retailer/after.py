@@ -3,7 +3,7 @@
 import numpy as np
 
 from jobs.demo.retailer import texts
-from jobs.demo.retailer.world import World, pick
+from jobs.demo.retailer.world import World, choose, pick
 
 METHODS = ("wechat_pay", "alipay", "unionpay_card", "cash", "gift_card")
 METHOD_SHARES = ((0.42, 0.28, 0.14, 0.13, 0.03), (0.68, 0.30, 0.02, 0, 0), (0, 1, 0, 0, 0), (0.75, 0, 0.25, 0, 0))
@@ -40,8 +40,7 @@ def _payments(world: World) -> None:
         FROM line JOIN "order" USING (order_id) GROUP BY ALL ORDER BY order_id""")
     n = len(order["order_id"])
     cents = np.round(order["paid"] * 100).astype(np.int64)
-    shares = np.cumsum(np.array(METHOD_SHARES), axis=1)
-    method = (shares[order["channel"]] <= rng.random(n)[:, None]).sum(axis=1).clip(0, len(METHODS) - 1)
+    method = choose(rng, np.array(METHOD_SHARES), order["channel"])
     split = np.flatnonzero((order["channel"] == 0) & (rng.random(n) < SPLIT) & (cents > 1000))
     second = cents[split] // 3
     cents[split] -= second

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jobs.demo.retailer.stock import Shelves
-from jobs.demo.retailer.world import World
+from jobs.demo.retailer.world import World, choose
 
 CHANNELS = ("pos", "app", "tmall", "jd")
 ORDERS_PER_PERSON = 9.8  # over the two years, expected; calibrated
@@ -128,9 +128,11 @@ def _visits(world: World) -> None:
     expected = person["pace"] * mix.T * span
     expected *= ORDERS_PER_PERSON * n / expected.sum()
     alive = np.maximum(ends - begins, 1)
+    told = np.where(account[:, 0] >= 0, 1 - FORGOTTEN_CARD, 0)
     world.add("rate", {
         "person_id": person["person_id"],
-        "card_visits_per_day": np.where(account[:, 0] >= 0, expected[0] * (1 - FORGOTTEN_CARD) / alive, 0),
+        # those at which a card was shown or an account bought
+        "named_visits_per_day": (expected[1:].sum(axis=0) + expected[0] * told) / alive,
         "visits_per_day": expected.sum(axis=0) / alive,
     })  # fmt: skip
     count = rng.poisson(expected)
@@ -190,8 +192,7 @@ def _moved_by_campaigns(
     after = np.minimum(rng.exponential(effect["days"][of] / 3), effect["days"][of] - 1)
     added_day = (effect["start_day"][of] + after).astype(np.int32)
     added_who = effect["person_id"][of]
-    drawn = rng.random(len(of))[:, None] * mix[added_who].sum(axis=1, keepdims=True)
-    added_channel = (np.cumsum(mix[added_who], axis=1) <= drawn).sum(axis=1).clip(0, 3).astype(np.int8)
+    added_channel = choose(rng, mix, added_who).astype(np.int8)
     inside = added_day < world.scale.days
 
     annoyed = effect["effect"] < 0
@@ -223,8 +224,7 @@ def _add_orders(
     liked[:, :7], liked[:, 23] = 0.0, 0.0
     for number, segment in enumerate(SEGMENTS):
         liked[number, list(segment.hours)] = 1.0
-    share = np.cumsum(liked / liked.sum(axis=1, keepdims=True), axis=1)
-    hour = (share[person["segment"][who]] <= rng.random(n)[:, None]).sum(axis=1).clip(0, 22)
+    hour = choose(rng, liked, person["segment"][who])
     second = (hour * 3600 + rng.integers(0, 3600, n)).astype(np.int32)
     store = np.where(channel >= 2, world.scale.stores, _store(world, rng, person, who, channel))
     used = account[who, channel]

@@ -21,7 +21,7 @@ COST = (0.045, 0.002, 0.0005, 0.0, 0.01, 0.03, 1.2, 0.02)
 SEEN = (0.92, 0.22, 0.45, 0.60, 0.55, 0.30, 0.85, 0.50)
 CLICK = (0.03, 0.06, 0.08, 0.12, 0.10, 0.09, 0.35, 0.25)
 EFFECT = (0.06, 0.03, 0.05, 0.06, 0.10, 0.04, 0.16, 0.14)
-KINDS = ("persuadable", "sure", "lost", "sleeping dog")
+# per kind of person: persuadable, sure, lost, sleeping dog
 KIND_SHARES = (0.27, 0.28, 0.35, 0.10)
 RESPONSE = (1.0, 0.1, 0.0, -0.5)
 # per segment: liking of each channel

@@ -9,7 +9,7 @@ payment, now and then a share.
 import numpy as np
 
 from jobs.demo.retailer.behaviour import CHUNK_WEEKS, SEGMENTS
-from jobs.demo.retailer.world import World
+from jobs.demo.retailer.world import World, choose
 
 KINDS = (
     "launch",
@@ -62,8 +62,7 @@ def _sessions(world: World) -> None:
     n = len(of)
     hours = np.array([np.bincount(s.hours, minlength=24) + 0.3 for s in SEGMENTS])
     hours[:, 1:6] = 0.02
-    ladder = np.cumsum(hours / hours.sum(axis=1, keepdims=True), axis=1)
-    hour = (ladder[users["segment"][of]] <= rng.random(n)[:, None]).sum(axis=1).clip(0, 23)
+    hour = choose(rng, hours, users["segment"][of])
     parts = {
         "account_id": (bought["account_id"], clicked["account_id"], users["account_id"][of]),
         "day": (

@@ -28,17 +28,7 @@ import pyarrow as pa
 from jobs.demo.retailer import names
 from jobs.demo.retailer.world import Scale, World, choose, pick
 
-SEGMENTS = (
-    "family stock-up",
-    "fresh daily",
-    "young online",
-    "health",
-    "bargain hunter",
-    "baby household",
-    "senior morning",
-    "premium",
-)
-SHARES = np.array([0.16, 0.18, 0.20, 0.10, 0.12, 0.08, 0.10, 0.06])
+SHARES = np.array([0.16, 0.18, 0.20, 0.10, 0.12, 0.08, 0.10, 0.06])  # of persons, per kind of behaviour.SEGMENTS
 SYSTEMS = ("erp", "app", "tmall", "jd", "crm", "social")
 
 _DESK = ("erp", "crm")

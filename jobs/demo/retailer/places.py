@@ -50,7 +50,7 @@ def _days(world: World) -> None:
     scale = world.scale
     number = np.arange(scale.days)
     dates = np.datetime64(scale.first) + number
-    named = holidays.country_holidays("CN", years=range(scale.first.year, scale.last.year + 1))
+    named = holidays.country_holidays("CN", years=range(scale.first.year, scale.last.year + 1), language="en_US")
     names = [named.get(scale.first + timedelta(days=int(n))) for n in number]
     festival = np.full(scale.days, None, object)
     for name, spans in FESTIVALS.items():

@@ -174,6 +174,3 @@ class Shelves:
 
     def _write(self, table: str, names: tuple[str, ...], rows: list[tuple[np.ndarray, ...]]) -> None:
         self.world.add(table, dict(zip(names, map(np.concatenate, zip(*rows, strict=True)), strict=True)))
-
-
-KINDS = ("receipt", "spoilage", "count")  # of stock_move.kind

@@ -55,7 +55,7 @@ class Feed:
     format: str = "csv"  # csv | jsonl | xlsx
     delimiter: str = ","
     encoding: str = "utf-8"  # utf-8 | utf-8-sig | gb18030
-    large: str = ""  # the table whose file_days are written one at a time, where the query asks for FILE_DAY
+    large: str = ""  # a table with file_day: the query is for one FILE_DAY of it, not for all
 
     def file(self, world: World, day: int) -> str:
         """The name of the file of a day."""
@@ -141,7 +141,7 @@ def write_feed(world: World, drop: Path, feed: Feed) -> Iterator[bool]:
     *before, query = _query(feed.table).split(";\n")
     world.run(*before)
     whole = folder / f".{feed.table}.whole.tmp"  # hidden: landing looks past names with a leading dot
-    if "FILE_DAY" in query:
+    if feed.large:
         days = world.get(f"SELECT DISTINCT file_day FROM {feed.large} ORDER BY 1")["file_day"].tolist()
         for day in days:
             world.run(f"SET VARIABLE FILE_DAY = {day}")

@@ -9,7 +9,7 @@ TRUTH = {
     "people": "SELECT system, native_id, person_id, is_duplicate FROM account ORDER BY ALL",
     "calendar": "SELECT min(date) AS first_date, max(date) AS last_date FROM day",
     "persons": """
-        SELECT person_id, segment, kind AS temper, joined_day, left_day, card_visits_per_day, visits_per_day,
+        SELECT person_id, segment, kind AS temper, joined_day, left_day, named_visits_per_day, visits_per_day,
                mean_lifetime_days, sensitivity
         FROM person JOIN habit USING (person_id) JOIN rate USING (person_id) JOIN temper USING (person_id)
         ORDER BY person_id""",

@@ -1,0 +1,90 @@
+"""The SQL port, asked by a real client (beeline, over JDBC): the user `bi` reads gold and scoring, and nothing else."""
+
+import re
+import subprocess
+from datetime import date
+
+import pytest
+
+from jobs.kit import engine
+from jobs.kit import lake as storage
+from jobs.kit.contracts import load
+from jobs.kit.settings import CHECKOUT, settings
+from tests.frames import make
+
+TABLE = "scoring.churn_scores"
+
+
+@pytest.fixture(scope="module")
+def ask(spark, tmp_path_factory):
+    """`ask(user, password, statements)`: what beeline prints, error or not, statement by statement."""
+    if settings().engine:
+        pytest.skip("the engine is another's: who may use its SQL port is not known here")
+    info = engine.status(settings())
+    rows = [{"customer_id": "C1", "as_of_date": date(2025, 6, 1)}]
+    said = {"batch": "sql-port", "run_id": "r", "as_ofs": {}}
+    storage.publish(spark, make(spark, "churn_scores", rows), load(TABLE), said, rows=1)
+    secret = settings().path("bronze.secret")
+    spark.createDataFrame([("13700009999",)], "phone string").write.format("delta").mode("overwrite").save(secret)
+    java = settings().java_home or str(CHECKOUT / ".shoplake" / "java")
+    jars = f"{engine._spark_home() / 'jars'}/*"
+
+    def ask(user, password, *statements):
+        script = tmp_path_factory.mktemp("beeline") / "ask.sql"
+        script.write_text("".join(f"{s};\n" for s in statements))
+        command = [f"{java}/bin/java", "-cp", jars, "org.apache.hive.beeline.BeeLine", "-u", info.jdbc, "-n", user]
+        command += ["-p", password, "--force=true", "--silent=true", "--outputformat=csv2", "-f", str(script)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
+        return done.stdout
+
+    ask.info, ask.secret = info, secret
+    yield ask
+    for name in (TABLE, "bronze.secret"):
+        storage_path = settings().path(name)
+        subprocess.run(["rm", "-rf", storage_path], check=True)
+    spark.sql(f"DROP TABLE IF EXISTS {TABLE}")
+
+
+def test_bi_reads_tables_by_their_names_with_their_descriptions(ask):
+    told = ask("bi", ask.info.bi_password, "SHOW TABLES IN scoring", f"SELECT customer_id FROM {TABLE}",
+               f"DESCRIBE {TABLE}", f"SELECT count(*) AS n FROM (SELECT 1 FROM {TABLE}) t")  # fmt: skip
+    assert "churn_scores" in told and "C1" in told, told
+    meant = {c.name: c.description for c in load(TABLE).columns}
+    assert meant["customer_id"] in told
+    assert "Error" not in told, told
+
+
+REFUSED = [
+    "SELECT * FROM delta.`{secret}`",
+    "SELECT (SELECT max(phone) FROM delta.`{secret}`) AS inner_query",
+    "WITH hidden AS (SELECT * FROM delta.`{secret}`) SELECT count(*) FROM hidden",
+    "SELECT * FROM parquet.`{secret}`",
+    "SELECT * FROM text.`/etc/passwd`",
+    "SELECT reflect('java.lang.System', 'getProperty', 'user.home') AS home",
+    "INSERT INTO {table} SELECT * FROM {table}",
+    "DELETE FROM {table}",
+    "DROP TABLE {table}",
+    "CREATE TABLE gold.mine AS SELECT 1 AS one",
+    "CREATE TEMPORARY VIEW hidden_view AS SELECT * FROM delta.`{secret}`",
+    "INSERT OVERWRITE DIRECTORY '{secret}_out' USING csv SELECT 1",
+    "CACHE TABLE {table}",
+    "ADD JAR '/tmp/evil.jar'",
+    "EXPLAIN SELECT * FROM delta.`{secret}`",
+]
+
+
+def test_bi_reads_nothing_else_and_changes_nothing(ask):
+    statements = [s.format(secret=ask.secret, table=TABLE) for s in REFUSED]
+    marked = [word for n, s in enumerate(statements) for word in (f"SELECT {n} AS mark", s)]
+    told = ask("bi", ask.info.bi_password, *marked, f"SELECT customer_id, 'still there' AS told FROM {TABLE}")
+    _, *answers = re.split(r"^mark$", told, flags=re.MULTILINE)
+    assert [s for s, answer in zip(statements, answers, strict=True) if "The user bi " not in answer] == [], told
+    assert "13700009999" not in told and "root:" not in told
+    assert "C1,still there" in told
+
+
+def test_the_other_user_may_all_and_a_wrong_password_nothing(ask):
+    told = ask("shoplake", ask.info.sql_password, f"SELECT phone FROM delta.`{ask.secret}`")
+    assert "13700009999" in told
+    for user, password in (("bi", ask.info.sql_password), ("bi", ""), ("nobody", ask.info.bi_password)):
+        assert "C1" not in ask(user, password, f"SELECT customer_id FROM {TABLE}")
