@@ -392,8 +392,12 @@ def vault_audit() -> None:
     Tables, Delta's logs, quarantine, Data Docs, models' artifacts, Airflow's logs and database, and what processes are
     called with. It is written to ops.vault_reads.
     """
-    from jobs.kit import kept, vault
+    from jobs.kit import engine, kept, vault
+    from jobs.kit.session import session
+    from jobs.kit.settings import settings
 
+    if engine.status(settings()):
+        engine.clear_scratch(session(), settings())
     values = vault.every("audit: looking for values in the clear")
     found = kept.leaks(values)
     for place, count in found.items():

@@ -28,7 +28,20 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.kit import arrivals, bronze, door_rewrite, kept, lake, lineage, process, quarantine, registry, tokens, vault
+from jobs.kit import (
+    arrivals,
+    bronze,
+    door_rewrite,
+    engine,
+    kept,
+    lake,
+    lineage,
+    process,
+    quarantine,
+    registry,
+    tokens,
+    vault,
+)
 from jobs.kit.contracts import PSEUDONYM, Contract, all_contracts, load
 from jobs.kit.run import run
 from jobs.kit.settings import settings
@@ -592,6 +605,7 @@ def _prove(spark: SparkSession, journal: dict[str, Any]) -> Proof:
     ascii_short = {s for s in sought if s.isascii() and len(s) < LONG}
     ways = _ways(sought - ascii_short)
     proof = Proof(len(sought - ascii_short), len(shared), len(ascii_short))
+    engine.clear_scratch(spark, settings())
     hits = []
     for path in kept.files():
         proof.files, proof.bytes = proof.files + 1, proof.bytes + path.stat().st_size

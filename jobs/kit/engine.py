@@ -16,12 +16,16 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from jobs.kit import process
 from jobs.kit.process import LOOPBACK, Handle, NotStarted
 from jobs.kit.settings import CHECKOUT, Settings, settings
+
+if TYPE_CHECKING:  # whoever only starts or stops the engine need not wait for pyspark
+    from pyspark.sql import SparkSession
 
 MAIN = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 START_SECONDS = 300
@@ -119,6 +123,17 @@ def stop(settings: Settings) -> bool:
         return stopped
 
 
+def clear_scratch(spark: "SparkSession", settings: Settings) -> None:
+    """Let the engine delete what nobody refers to any more: shuffles of queries delete their files when they end, those
+    of what was persisted when the garbage is collected. On a cluster this asks its driver; the rest is its operator's.
+    """
+    spark.sql("SELECT reflect('java.lang.System', 'gc')").collect()
+    scratch, before = _home(settings) / "tmp", -1
+    while before != (now := sum(p.is_file() for p in scratch.rglob("*"))):  # it deletes in a thread of its own
+        before = now
+        time.sleep(0.5)
+
+
 # --- how it is launched -----------------------------------------------------------------------------------------------
 
 
@@ -182,8 +197,11 @@ def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict
         "spark.driver.extraClassPath": ":".join(jars),  # not spark.jars: Connect would not find Delta there
         "spark.driver.extraJavaOptions": " ".join([f"-Dlog4j2.configurationFile={LOG4J.as_uri()}", *JVM]),
         "spark.local.dir": str(home / "tmp"),
-        # What was opened from the vault is shuffled too: nobody is to read it in the scratch space, now or later.
-        "spark.io.encryption.enabled": "true",
+        # What was opened from the vault is shuffled too: nobody is to read it in the scratch space once a query
+        # is over. (Not spark.io.encryption: under it Connect cannot take in a local relation of more than a megabyte.)
+        "spark.sql.connect.shuffleDependency.fileCleanup.enabled": "true",
+        "spark.sql.classic.shuffleDependency.fileCleanup.enabled": "true",
+        "spark.sql.thriftserver.shuffleDependency.fileCleanup.enabled": "true",
         "spark.ui.enabled": "false",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
         "spark.connect.grpc.binding.address": LOOPBACK,

@@ -145,8 +145,9 @@ def test_nobody_else_reads_the_truth():
         for p in package.rglob("*.py")
         if re.search(r"[\"/]truth\b", p.read_text("utf-8"))
     }
-    makers = {"demo/retailer/__init__.py", "demo/datasets.py", "cli.py"}  # they say where it is written
-    assert named - makers == {"demo/scoreboard.py"}
+    # They say where it is written, or leave it out.
+    others = {"demo/retailer/__init__.py", "demo/datasets.py", "cli.py", "kit/kept.py"}
+    assert named - others == {"demo/scoreboard.py"}
 
 
 def put_identities(given, *links):
