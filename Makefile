@@ -7,7 +7,7 @@ LAKE := .shoplake/env/lake/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down clean test test-all kill check lock
+.PHONY: help install demo down clean test test-all kill check docs lock
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ check: install ## Lint, format, types, import rules, contracts, and whether chan
 	@if grep -q importlinter pyproject.toml; then $(LAKE)/lint-imports; fi
 	@$(LAKE)/shoplake contract lint
 	@$(LAKE)/shoplake contract diff
+
+docs: install ## Make the docs as a site, in .shoplake/site
+	@$(LAKE)/sphinx-build -q -W --keep-going docs .shoplake/site && echo "Made: .shoplake/site/index.html"
 
 lock: install ## Renew uv.lock after a change of pyproject.toml
 	@.shoplake/bin/uv lock
