@@ -1,4 +1,4 @@
-"""The docs as a site: `make docs`. Pages are the Markdown files beside this one; what follows from code is made here."""
+"""The docs as a site: `make docs`. Pages are the Markdown files beside this one; what code says is added here."""
 
 import os
 import subprocess
@@ -58,6 +58,6 @@ def _settings() -> str:
         rows.append(f"| `SHOPLAKE_{name.upper()}` | {default} | {field.description} |")
     head = "| variable | default | what it is |\n|---|---|---|\n"
     about = (
-        "Environment variables, or lines of `<home>/settings.env`. `shoplake doctor` prints the values in force.\n\n"
+        "Environment variables, or lines of `<home>/settings.env`. `shoplake doctor` prints them.\n\n"
     )
     return "# Settings\n\n" + about + head + "\n".join(rows) + "\n"
