@@ -57,7 +57,5 @@ def _settings() -> str:
         default = "" if field.default in ("", None, {}) or name in ("home", "drop", "alerts") else f"`{field.default}`"
         rows.append(f"| `SHOPLAKE_{name.upper()}` | {default} | {field.description} |")
     head = "| variable | default | what it is |\n|---|---|---|\n"
-    about = (
-        "Environment variables, or lines of `<home>/settings.env`. `shoplake doctor` prints them.\n\n"
-    )
+    about = "Environment variables, or lines of `<home>/settings.env`. `shoplake doctor` prints them.\n\n"
     return "# Settings\n\n" + about + head + "\n".join(rows) + "\n"

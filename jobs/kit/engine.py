@@ -124,8 +124,8 @@ def stop(settings: Settings) -> bool:
 
 
 def clear_scratch(spark: "SparkSession", settings: Settings) -> None:
-    """Let the engine delete what nobody refers to any more: shuffles of queries delete their files when they end, those
-    of what was persisted when the garbage is collected. On a cluster this asks its driver; the rest is its operator's.
+    """Let the engine delete what nobody refers to any more: queries delete their shuffle files when they end, for those
+    of writes and of what was persisted the garbage has to be collected. On a cluster this asks its driver; the rest is its operator's.
     """
     spark.sql("SELECT reflect('java.lang.System', 'gc')").collect()
     scratch, before = _home(settings) / "tmp", -1
@@ -200,7 +200,6 @@ def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict
         # What was opened from the vault is shuffled too: nobody is to read it in the scratch space once a query
         # is over. (Not spark.io.encryption: under it Connect cannot take in a local relation of more than a megabyte.)
         "spark.sql.connect.shuffleDependency.fileCleanup.enabled": "true",
-        "spark.sql.classic.shuffleDependency.fileCleanup.enabled": "true",
         "spark.sql.thriftserver.shuffleDependency.fileCleanup.enabled": "true",
         "spark.ui.enabled": "false",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
