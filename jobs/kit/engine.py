@@ -125,7 +125,7 @@ def stop(settings: Settings) -> bool:
 
 def clear_scratch(spark: "SparkSession", settings: Settings) -> None:
     """Let the engine delete what nobody refers to any more: queries delete their shuffle files when they end, for those
-    of writes and of what was persisted the garbage has to be collected. On a cluster this asks its driver; the rest is its operator's.
+    of writes and of what was persisted the garbage has to be collected. A cluster's executors are their operator's.
     """
     spark.sql("SELECT reflect('java.lang.System', 'gc')").collect()
     scratch, before = _home(settings) / "tmp", -1
