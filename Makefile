@@ -7,7 +7,7 @@ LAKE := .shoplake/env/lake/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down clean test test-all kill check docs lock
+.PHONY: help install demo down clean test test-all kill check lab docs lock
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ check: install ## Lint, format, types, import rules, contracts, and whether chan
 	@if grep -q importlinter pyproject.toml; then $(LAKE)/lint-imports; fi
 	@$(LAKE)/shoplake contract lint
 	@$(LAKE)/shoplake contract diff
+
+lab: install ## Open the notebooks in JupyterLab (the first time it is installed)
+	@$(PYTHON) infra/bootstrap.py --lab
+	@$(LAKE)/jupyter lab notebooks
 
 docs: install ## Make the docs as a site, in .shoplake/site
 	@$(LAKE)/sphinx-build -q -W --keep-going docs .shoplake/site && echo "Made: .shoplake/site/index.html"

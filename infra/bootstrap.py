@@ -267,6 +267,13 @@ def install_kafka() -> None:
             _fetch_jars("kafka.toml", use, HOME / "kafka" / use)
 
 
+def install_lab() -> None:
+    """Add JupyterLab to the lake's environment. Not part of every installation."""
+    if not (LAKE / "bin" / "jupyter-lab").exists():
+        with alone():
+            environment(LAKE, ["lake", "dev", "lab"], with_project=True)
+
+
 def _fetch_jars(listed: str, key: str, folder: Path) -> None:
     for jar in tomllib.loads((ROOT / "infra" / listed).read_text())[key]:
         path = jar_path(jar["coordinates"])
@@ -381,12 +388,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kafka", action="store_true", help="only the jars of infra/kafka.toml")
     parser.add_argument("--live", action="store_true", help="also what sources that can be asked need")
+    parser.add_argument("--lab", action="store_true", help="also JupyterLab")
     said = parser.parse_args()
     try:
         if not said.kafka:
             install()
         if said.kafka or said.live:
             install_kafka()
+        if said.lab:
+            install_lab()
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ Exit codes: 0 done (or nothing to do) · 1 an error, try again after reading it 
 """
 
 import json
+import re
 import sys
 import time
 from dataclasses import asdict
@@ -664,9 +665,19 @@ def sql(
     query: Annotated[str, typer.Argument(help="SQL over layer.table names: SELECT … FROM gold.sales_daily")],
 ) -> None:
     """Ask the lake on the engine; tables by their names."""
+    import logging
+
+    from pyspark.errors import PySparkException
+
     from jobs.kit import query as q
 
-    frame = q.ask(query)
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # else all is said twice, once as JSON
+    try:
+        frame = q.ask(query)
+    except PySparkException as error:
+        said = re.split(r";\n|\n\nJVM stacktrace", str(error))[0].strip()  # without plan and stack
+        err.print(f"[red]{escape(said)}[/]\nTables are named layer.table, ledgers ops.runs and so on: shoplake list")
+        raise typer.Exit(2) from None
     table = Table(*frame.columns)
     for row in frame.itertuples(index=False):
         table.add_row(*[escape(str(v)) for v in row])

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +60,25 @@ def lake(tmp_path: Path, spark: SparkSession) -> Iterator[Path]:
 def lakes(spark: SparkSession) -> Callable:
     """`with lakes(folder):` for tests that need more than one lake."""
     return lake_at
+
+
+@pytest.fixture(scope="session")
+def demo_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The demo's lake, built without Airflow (ten minutes): the environment of processes that use it.
+
+    SHOPLAKE_DEMO_HOME names one that is there already.
+    """
+    there = os.environ.get("SHOPLAKE_DEMO_HOME")
+    with tempfile.TemporaryDirectory(prefix="shoplake-demo-", ignore_cleanup_errors=True) as folder:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("SHOPLAKE_")}
+        env |= {"SHOPLAKE_HOME": there or folder, "SHOPLAKE_RUN_BY": "test", "PYTHONPATH": str(Path.cwd())}
+        command = [sys.executable, "-m", "jobs.cli"]
+        words = ["up", "postgres"] if there else ["demo", "--no-airflow"]
+        done = subprocess.run([*command, *words], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        yield env
+        if not there:
+            subprocess.run([*command, "down"], env=env)
 
 
 @pytest.fixture

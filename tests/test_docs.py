@@ -78,6 +78,30 @@ def test_every_command_is_one_that_there_is(page, words):
         assert program in OTHERS, f"nobody looks whether {program} is right"
 
 
+# What only looks, and so can be done on any lake.
+LOOKS = {"list", "explain", "sql", "scoreboard", "dictionary", "status", "doctor", "quality", "docs"}
+LOOKS |= {"quarantine show", "contract lint", "contract diff", "identity log", "identity show"}
+# Of other data, with something left out, or a ledger that the demo never needs.
+DEMOS_OWN = "2017", "…", "reveal", "<", "TABLE", "ops.erasures", "ops.vault_reads"
+
+
+def looks(words):
+    """The words after `shoplake`, if all that they do is to look."""
+    rest = words[1:]
+    if words[0] != "shoplake" or any(own in " ".join(rest) for own in DEMOS_OWN):
+        return None
+    return rest if {rest[0], " ".join(rest[:2])} & LOOKS else None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("rest", sorted({tuple(r) for _, words in EVERY if (r := looks(words))}), ids=" ".join)
+def test_every_command_that_looks_does(rest, demo_lake):
+    done = subprocess.run([sys.executable, "-m", "jobs.cli", *rest], env=demo_lake, capture_output=True, text=True)
+    allowed = (0, 3) if "--check" in rest else (0,)  # 3: the check found something, which is what it is for
+    assert done.returncode in allowed and (done.stdout + done.stderr).strip(), done.stdout[-2000:] + done.stderr[-2000:]
+
+
 def is_known(words):
     """Whether there is such a command with such options: its help comes only if all of them can be read."""
     if words[:1] == ["airflow"]:  # hands its words to Airflow

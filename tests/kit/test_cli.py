@@ -37,3 +37,17 @@ def test_what_depends_on_a_refused_table_and_the_days_after_it_are_not_run(monke
 def test_a_text_that_looks_like_markup_is_shown_as_it_is(monkeypatch):
     monkeypatch.setattr(query, "ask", lambda said: pd.DataFrame({"content": ["call [phone]"]}))
     assert "call [phone]" in CliRunner().invoke(cli.app, ["sql", "select 1"]).stdout
+
+
+def test_a_table_that_is_not_there_is_one_sentence_and_no_stack(spark, lake):
+    done = CliRunner().invoke(cli.app, ["sql", "SELECT * FROM gold.sales_dayly"])
+    assert done.exit_code == 2 and "sales_dayly" in done.stderr
+    assert not any(word in done.stderr for word in ("JVM", "Project", "Traceback", "at org."))
+
+
+def test_the_latest_day_of_a_table_can_be_asked(spark, lake):
+    """Delta's short way to max(date), out of its log, is an error over Connect: the engine has it switched off."""
+    days = spark.sql("SELECT DATE'2025-01-01' AS day UNION ALL SELECT DATE'2025-01-02'")
+    days.write.format("delta").save(str(lake / "days"))
+    (row,) = spark.sql(f"SELECT min(day) AS first, max(day) AS last FROM delta.`{lake / 'days'}`").collect()
+    assert (str(row["first"]), str(row["last"])) == ("2025-01-01", "2025-01-02")
