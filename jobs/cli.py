@@ -35,6 +35,13 @@ out = Console()
 err = Console(stderr=True)
 
 GATE_REFUSED, WAITING = 3, 4
+
+
+def _print_json(said: Any) -> None:
+    """One JSON document for scripts; days, amounts and paths as texts."""
+    print(json.dumps(said, default=str, ensure_ascii=False))  # noqa: T201
+
+
 RESULT = "SHOPLAKE_RESULT"  # the line that Airflow's tasks read
 
 
@@ -319,11 +326,15 @@ def quarantine_show(
     reveal: Annotated[
         str, typer.Option(metavar="REASON", help="Show rows that hold personal data as received; it is written down.")
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Refused rows: their rules, source file, row number and content; of rows with personal data the token."""
     from jobs.kit import quarantine, tokens, vault
 
     if table is None:
+        if as_json:
+            _print_json([{"table": name, "rule": rule, "rows": count} for name, rule, count in quarantine.summary()])
+            return
         summary = Table("table", "rule", "rows")
         for name, rule, count in quarantine.summary():
             summary.add_row(name, rule, f"{count:,}")
@@ -334,6 +345,9 @@ def quarantine_show(
     if reveal and (sealed := [r["row"] for r in rows if tokens.is_token(r["row"] or "")]):
         told = vault.reveal(sealed, reveal)
         rows = [r | {"row": told.get(r["row"]) or r["row"]} for r in rows]
+    if as_json:
+        _print_json({"table": name, "refused": total, "rows": rows})
+        return
     for r in rows:
         where = ":".join(str(r[k]) for k in ("source_file", "row_number") if r[k] is not None)
         out.print(f"[bold]{escape(', '.join(r['rules']))}[/]  {escape(where)}", highlight=False, soft_wrap=True)
@@ -663,8 +677,9 @@ def dictionary() -> None:
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="SQL over layer.table names: SELECT … FROM gold.sales_daily")],
+    as_json: Json = False,
 ) -> None:
-    """Ask the lake on the engine; tables by their names."""
+    """Ask the lake on the engine; tables by their names. At most 1,000 rows."""
     import logging
 
     from pyspark.errors import PySparkException
@@ -678,6 +693,9 @@ def sql(
         said = re.split(r";\n|\n\nJVM stacktrace", str(error))[0].strip()  # without plan and stack
         err.print(f"[red]{escape(said)}[/]\nTables are named layer.table, ledgers ops.runs and so on: shoplake list")
         raise typer.Exit(2) from None
+    if as_json:
+        _print_json(frame.to_dict(orient="records"))
+        return
     table = Table(*frame.columns)
     for row in frame.itertuples(index=False):
         table.add_row(*[escape(str(v)) for v in row])
@@ -747,10 +765,14 @@ def new(
 
 
 @app.command()
-def doctor() -> None:
-    """Find what is wrong with this machine or lake, and say the fix."""
+def doctor(as_json: Json = False) -> None:
+    """Find what is wrong with this machine or lake, and say the fix; exit code 1 if anything is."""
     from jobs.kit import doctor as d
 
+    if as_json:
+        found = list(d.examine())
+        _print_json([asdict(check) for check in found])
+        raise typer.Exit(0 if all(check.ok for check in found) else 1)
     bad = 0
     for check in d.examine():
         bad += not check.ok
@@ -905,11 +927,14 @@ def quality(
 
 
 @app.command()
-def status() -> None:
+def status(as_json: Json = False) -> None:
     """What runs: address and log-in of each service."""
     from jobs.kit import services
     from jobs.kit.settings import settings
 
+    if as_json:
+        _print_json([asdict(s) for s in services.status(settings())])
+        return
     table = Table("service", "address", "log-in", "pid", "log")
     for s in services.status(settings()):
         table.add_row(s.name, s.address, s.login, str(s.pid), str(s.log))

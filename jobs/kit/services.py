@@ -113,6 +113,11 @@ def status(settings: Settings) -> list[Service]:
     return found
 
 
+def started(settings: Settings) -> list[str]:
+    """The names of what was started and not stopped since, whether it still runs or not."""
+    return list(_records(settings))
+
+
 def postgres_url(settings: Settings, database: str, driver: str = "psycopg2") -> str:
     """The SQLAlchemy address of a database (airflow, mlflow) on the running PostgreSQL."""
     record = _records(settings).get("postgres")
