@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -131,18 +132,21 @@ class ShoplakeCommand(BaseOperator):
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
         assert self.process.stdout
+        said: deque[str] = deque(maxlen=5)  # what an alert should say, for who has no log before them
         for line in self.process.stdout:
             if line.startswith(RESULT):
                 results.append(json.loads(line.removeprefix(RESULT)))
             else:
                 self.log.info("%s", line.rstrip())
+                said.append(line.strip())
         code = self.process.wait()
+        last = "".join(f"\n  {line}" for line in said if line)
         if code == HELD:
-            raise AirflowFailException(f"{self.task_id}: {self.held} See above.")
+            raise AirflowFailException(f"{self.task_id}: {self.held}{last}")
         if code == WAITING:
             raise AirflowSkipException(f"{self.task_id} waits for an input that was never delivered. See above.")
         if code:
-            raise AirflowException(f"shoplake {' '.join(words)} ended with exit code {code}. See above.")
+            raise AirflowException(f"shoplake {' '.join(words)} ended with exit code {code}:{last}")
         return results
 
     def on_kill(self) -> None:

@@ -68,7 +68,7 @@ def task(node: str, conf: dict, events: list, later: list, environment: dict) ->
     from dags import common
 
     os.environ.update(environment)
-    for name in set(environment) ^ {"SAID", "CODE", "LINGER", "KILL_AFTER", *environment}:
+    for name in set(environment) ^ {"SAID", "TOLD", "CODE", "LINGER", "KILL_AFTER", *environment}:
         os.environ.pop(name, None)
     if "." not in node:
         operator = common.ShoplakeCommand(task_id=node, words=[node, "--check"], dated=True)
@@ -93,16 +93,17 @@ def task(node: str, conf: dict, events: list, later: list, environment: dict) ->
     }
     if os.environ.get("KILL_AFTER"):
         threading.Timer(float(os.environ["KILL_AFTER"]), operator.on_kill).start()
-    ended = "success"
+    ended, error_text = "success", ""
     try:
         operator.execute(context)
     except Exception as error:
-        ended = type(error).__name__
+        ended, error_text = type(error).__name__, str(error)
     children = []
     with suppress(FileNotFoundError):
         children = [int(pid) for pid in Path(os.environ["STUB_PIDS"]).read_text().split()]
     return {
         "ended": ended,
+        "error": error_text,
         "outlets": [a.name for a in operator.outlets],
         "extra": outlet.extra,
         "alive": still_alive(children),

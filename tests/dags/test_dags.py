@@ -156,6 +156,7 @@ STUB = """#!/bin/sh
 echo "$@" >> "$STUB_CALLS"
 echo "rows in 10"
 [ -n "$SAID" ] && printf 'SHOPLAKE_RESULT %s\n' "$SAID"
+[ -n "$TOLD" ] && echo "$TOLD"
 if [ -n "$LINGER" ]; then sleep 60 & echo "$$ $!" > "$STUB_PIDS"; wait; fi
 exit "${CODE:-0}"
 """
@@ -201,7 +202,9 @@ def test_a_model_that_did_not_become_champion_wakes_nobody(run):
 
 
 def test_a_gate_that_holds_fails_without_retry(run):
-    assert run("silver.orders", CODE="3")["ended"] == "AirflowFailException"
+    held = run("silver.orders", CODE="3", TOLD="12 rows broke the rule order_is_whole")
+    assert held["ended"] == "AirflowFailException"
+    assert "the last good version stays" in held["error"] and "order_is_whole" in held["error"], "alerts say this"
 
 
 def test_an_input_that_was_never_delivered_is_waited_for(run):
