@@ -3,6 +3,7 @@ PYTHON ?= python3
 DATA ?= retailer
 BREAK ?=
 LIVE ?=
+BI ?=
 LAKE := .shoplake/env/lake/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
@@ -12,11 +13,11 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: ## Install what is needed (also the first step of demo, test and check); LIVE=1 for live sources too
-	@$(PYTHON) infra/bootstrap.py $(if $(LIVE),--live)
+install: ## Install what is needed (also the first step of demo, test and check); LIVE=1 for live sources, BI=1 for dashboards too
+	@$(PYTHON) infra/bootstrap.py $(if $(LIVE),--live) $(if $(BI),--bi)
 
-demo: install ## See the lake at work; DATA=complete-journey or full for real ones, BREAK=1: a bad day, LIVE=1: from live systems
-	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break) $(if $(LIVE),--live)
+demo: install ## See the lake at work; DATA=complete-journey or full for real ones, BREAK=1: a bad day, LIVE=1: from live systems, BI=1: dashboards
+	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break) $(if $(LIVE),--live) $(if $(BI),--bi)
 
 down: ## Stop what the demo started, and only that
 	@if [ -x $(LAKE)/shoplake ]; then $(LAKE)/shoplake down; else echo "Nothing is installed here, so nothing runs."; fi

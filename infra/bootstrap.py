@@ -38,11 +38,13 @@ HOME = ROOT / ".shoplake"
 UV = HOME / "bin" / "uv"
 LAKE = HOME / "env" / "lake"
 AIRFLOW = HOME / "env" / "airflow"
+BI = HOME / "env" / "bi"
 JARS = HOME / "jars"
 JAVA = HOME / "java" / "bin" / "java"
 STAMP = HOME / "installed"
 
 NEWEST_PYTHON = (3, 14)  # the newest that every locked wheel exists for; beyond it uv finds or fetches one
+NEWEST_PYTHON_OF_BI = (3, 12)  # Superset holds pandas and numpy at versions without wheels for newer ones
 NEED_DISK_GB, NEED_MEMORY_GB = 6, 4
 INDEX_SETTINGS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 MAVEN_SETTINGS = ("SHOPLAKE_MAVEN_REPOSITORY", "DEFAULT_ARTIFACT_REPOSITORY")
@@ -211,9 +213,11 @@ def uv(*arguments: str, **settings: str) -> None:
         raise Failure(f"uv {arguments[0]} failed: {said}. The same command goes on from here.")
 
 
-def environment(target: Path, groups: list[str], *, with_project: bool) -> None:
-    """Make one locked environment."""
-    python = sys.executable if sys.version_info[:2] <= NEWEST_PYTHON else ".".join(map(str, NEWEST_PYTHON))
+def environment(
+    target: Path, groups: list[str], *, with_project: bool, newest: tuple[int, int] = NEWEST_PYTHON
+) -> None:
+    """Make one locked environment, on our Python if it is not newer than `newest`."""
+    python = sys.executable if sys.version_info[:2] <= newest else ".".join(map(str, newest))
     chosen = [word for group in groups for word in ("--group", group)]
     if not index_url():
         chosen += [] if with_project else ["--no-install-project"]
@@ -272,6 +276,19 @@ def install_lab() -> None:
     if not (LAKE / "bin" / "jupyter-lab").exists():
         with alone():
             environment(LAKE, ["lake", "dev", "lab"], with_project=True)
+
+
+def install_bi() -> None:
+    """Make Superset's environment, for `shoplake up superset`. Not part of every installation: it weighs 1 GB."""
+    stamp, wanted = BI / "installed", hashlib.sha256((ROOT / "uv.lock").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    with alone():
+        print("Superset's environment …", flush=True)
+        started = time.monotonic()
+        environment(BI, ["bi"], with_project=False, newest=NEWEST_PYTHON_OF_BI)
+        stamp.write_text(wanted)
+        print(f"Superset's environment: {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _fetch_jars(listed: str, key: str, folder: Path) -> None:
@@ -389,6 +406,7 @@ def main() -> int:
     parser.add_argument("--kafka", action="store_true", help="only the jars of infra/kafka.toml")
     parser.add_argument("--live", action="store_true", help="also what sources that can be asked need")
     parser.add_argument("--lab", action="store_true", help="also JupyterLab")
+    parser.add_argument("--bi", action="store_true", help="also Superset, for the dashboards")
     said = parser.parse_args()
     try:
         if not said.kafka:
@@ -397,6 +415,8 @@ def main() -> int:
             install_kafka()
         if said.lab:
             install_lab()
+        if said.bi:
+            install_bi()
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -54,6 +54,21 @@ class Overview:
     value: float
     baselines: Mapping[str, float]
     verdict: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version: its metrics and those of its baselines, on the later window that it was judged on."""
+
+    name: str
+    version: int
+    as_of: str
+    standing: str  # champion | challenger | former
+    verdict: str
+    metric: str  # the one that decides; empty where the model has no contract any more
+    metrics: Mapping[str, float]
+    baselines: Mapping[str, Mapping[str, float]]
+    registered_at: datetime
 
 
 @lru_cache
@@ -212,13 +227,40 @@ def overview() -> list[Overview]:
     return sorted(found, key=lambda m: m.name)
 
 
+def versions() -> list[Version]:
+    """Every registered version of every model, oldest first. Nothing is started where no model was ever kept."""
+    if not _any_kept():
+        return []
+    client, found = _client(), []
+    for model in client.search_registered_models():
+        try:
+            metric = contracts.load(model.name).metric.name
+        except contracts.ModelContractError:
+            metric = ""
+        alias = {str(version): name for name, version in model.aliases.items()}
+        found += [
+            Version(
+                name=model.name,
+                version=int(version.version),
+                as_of=version.tags["as_of"],
+                standing=alias.get(str(version.version), "former"),
+                verdict=version.tags.get("verdict", "not judged"),
+                metric=metric,
+                metrics=json.loads(version.tags["metrics"]),
+                baselines=json.loads(version.tags["baselines"]),
+                registered_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).replace(tzinfo=None),
+            )
+            for version in client.search_model_versions(f"name = '{model.name}'")
+        ]
+    return sorted(found, key=lambda v: (v.name, v.version))
+
+
 def trained_since(day: date) -> list[str]:
     """The versions of all models that were trained as of this day or later: `churn 3 (champion)`.
 
     Nothing is started to find out where no model was ever kept.
     """
-    root = settings().mlflow_artifacts
-    if "://" not in root and not (Path(root).is_dir() and any(Path(root).iterdir())):
+    if not _any_kept():
         return []
     client, found = _client(), []
     for model in client.search_registered_models():
@@ -227,6 +269,11 @@ def trained_since(day: date) -> list[str]:
                 is_champion = str(model.aliases.get(CHAMPION)) == str(version.version)
                 found.append(f"{model.name} {version.version}" + " (champion)" * is_champion)
     return sorted(found)
+
+
+def _any_kept() -> bool:
+    root = settings().mlflow_artifacts
+    return "://" in root or (Path(root).is_dir() and any(Path(root).iterdir()))
 
 
 def settle(name: str, version: int, *, promoted: bool, why: str) -> None:

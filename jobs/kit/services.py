@@ -1,4 +1,4 @@
-"""The services around the engine: PostgreSQL, MLflow's page, Airflow, Kafka. Detached, on loopback, with secrets.
+"""The services around the engine: PostgreSQL, MLflow's page, Airflow, Kafka, Superset. Detached, on loopback, with secrets.
 
 `up` starts what is missing and waits until it answers, `down` stops what `up` started and only that, `status` tells.
 What runs is written down in <home>/services.json: pid and time of creation, so that a pid that the machine gave to
@@ -32,8 +32,8 @@ from jobs.kit.process import LOOPBACK, Handle, NotStarted
 from jobs.kit.settings import CHECKOUT, Settings
 
 COMPONENTS = ("postgres", "engine", "mlflow", "airflow")  # in this order; stopped in the reverse order
-ON_REQUEST = ("kafka",)  # only where somebody names it
-PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080, "kafka": 9092}
+ON_REQUEST = ("kafka", "superset")  # only where somebody names it
+PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080, "kafka": 9092, "superset": 8088}
 AIRFLOW_PARTS = ("airflow", "airflow-scheduler", "airflow-dag-processor")  # the first serves the page and the API
 USER = "shoplake"
 NEED_DISK_GB = 1.0  # to start with; a disk that a larger lake fills is one sentence too
@@ -76,6 +76,8 @@ def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = pr
             waits.append(("Airflow", _launch_airflow(settings, say)))
         if engine_start:
             waits.insert(0, ("The engine", engine_start.join))
+        if "superset" in wanted:
+            waits.append(("Superset", lambda: _launch_superset(settings, say)))  # last: it is told the engine's port
         for title, wait in waits:
             wait()
             say(f"{title} is up ({time.monotonic() - begun:.0f} s)")
@@ -96,7 +98,7 @@ def down(settings: Settings, say: Say = print) -> list[str]:
     """Stop what runs of ours, last started first; returns the names of what was stopped."""
     stopped = []
     with _alone(settings, say):
-        for names in (AIRFLOW_PARTS, ("mlflow",), ("engine",), ("kafka",), ("postgres",)):
+        for names in (("superset",), AIRFLOW_PARTS, ("mlflow",), ("engine",), ("kafka",), ("postgres",)):
             for name in _stop(settings, *names):
                 stopped.append(name)
                 say(f"{name} stopped")
@@ -119,7 +121,7 @@ def started(settings: Settings) -> list[str]:
 
 
 def postgres_url(settings: Settings, database: str, driver: str = "psycopg2") -> str:
-    """The SQLAlchemy address of a database (airflow, mlflow) on the running PostgreSQL."""
+    """The SQLAlchemy address of a database (airflow, mlflow, superset) on the running PostgreSQL."""
     record = _records(settings).get("postgres")
     if record is None:
         raise NotStarted("PostgreSQL is not running: `shoplake up postgres` starts it.")
@@ -244,7 +246,7 @@ class _Postgres:
         service = Service("postgres", address, f"{USER} / {self._password()}", handle.pid, log)
         _record(self.settings, _Record(service, handle.created, port))
         process.wait_until(self._accepts, handle, "PostgreSQL", log, 60)
-        self._create_databases("airflow", "mlflow")
+        self._create_databases("airflow", "mlflow", "superset")
 
     def _password(self) -> str:
         return process.secret(self.settings.home / "secrets" / "postgres")
@@ -431,6 +433,69 @@ def _launch_kafka(settings: Settings, say: Say) -> Callable[[], None]:
     return lambda: process.wait_until(lambda: process.listens(port), handle, "Kafka", log, 120)
 
 
+# --- Superset ---------------------------------------------------------------------------------------------------------
+
+
+def superset_binaries() -> Path:
+    """The folder of the commands in Superset's own environment."""
+    folder = CHECKOUT / ".shoplake" / "env" / "bi" / "bin"
+    if not (folder / "gunicorn").exists():
+        raise NotStarted("Superset is not installed: run `make install BI=1`.")
+    return folder
+
+
+def _launch_superset(settings: Settings, say: Say) -> None:
+    """Bring Superset's database up to our files under infra/bi, start its page and wait for it."""
+    from jobs.kit import dashboards, extract
+
+    folder, home = superset_binaries(), settings.home / "superset"
+    home.mkdir(parents=True, exist_ok=True)
+    extract.refresh()
+    env = superset_environment(settings)
+    spark = engine.status(settings)
+    wire = f"hive://{engine.READER}:{spark.bi_password}@{LOOPBACK}:{spark.sql_port}/gold?auth=LDAP" if spark else ""
+    dashboards.write_bundle(home / "bundle.json", wire=wire)
+    wanted = _fingerprint(home / "bundle.json", CHECKOUT / "uv.lock", CHECKOUT / "infra" / "bi" / "provision.py")
+    mark = settings.home / "postgres" / "superset.provisioned"
+    if not mark.exists() or mark.read_text() != wanted:
+        log = settings.home / "logs" / "superset-provision.log"
+        command = [folder / "python", CHECKOUT / "infra" / "bi" / "provision.py", home / "bundle.json"]
+        with log.open("w") as words:
+            done = subprocess.run(command, env=env, stdout=words, stderr=words, cwd=home)
+        if done.returncode:
+            raise NotStarted(f"Superset could not take in infra/bi: {process.last_error(log)} (log: {log})")
+        mark.write_text(wanted)
+    record = _running(settings, "superset")
+    if not record:
+        port = _port(PORTS["superset"], "Superset", say)
+        command = [folder / "gunicorn", "--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", "8"]
+        command += ["--worker-class", "gthread", "--timeout", "180", "superset.app:create_app()"]
+        login = f"{USER} / {env['SHOPLAKE_SUPERSET_PASSWORD']}"
+        address = f"http://{LOOPBACK}:{port}"
+        record = _spawn(settings, "superset", command, env, cwd=home, address=address, login=login, port=port)
+    _wait_http(record, "/health", "Superset", lambda body: body == b"OK")
+
+
+def superset_environment(settings: Settings) -> dict[str, str]:
+    """All that makes Superset's commands act on this lake's Superset."""
+    secrets = settings.home / "secrets"
+    return process.environment(
+        SUPERSET_CONFIG_PATH=str(CHECKOUT / "infra" / "bi" / "superset_config.py"),
+        SUPERSET_HOME=str(settings.home / "superset"),
+        SUPERSET_SECRET_KEY=process.secret(secrets / "superset-key"),
+        SHOPLAKE_SUPERSET_DATABASE=postgres_url(settings, "superset"),
+        SHOPLAKE_SUPERSET_USER=USER,
+        SHOPLAKE_SUPERSET_PASSWORD=process.secret(secrets / "superset-password"),
+        FLASK_APP="superset.app:create_app()",
+        SCARF_ANALYTICS="false",
+        DO_NOT_TRACK="true",
+    )
+
+
+def _fingerprint(*files: Path) -> str:
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
 # --- what runs --------------------------------------------------------------------------------------------------------
 
 
@@ -518,7 +583,7 @@ def _with_needs(components: Sequence[str]) -> set[str]:
     known = (*COMPONENTS, *ON_REQUEST)
     if unknown := set(components) - set(known):
         raise NotStarted(f"There is no service {', '.join(sorted(unknown))}; there are {', '.join(known)}.")
-    needs_postgres = {"mlflow", "airflow"} & set(components)
+    needs_postgres = {"mlflow", "airflow", "superset"} & set(components)
     return {*components, *(["postgres"] if needs_postgres else [])}
 
 

@@ -1,0 +1,30 @@
+"""Superset's settings. Secrets and addresses come from `shoplake up superset`, by environment variables."""
+
+import os
+
+from superset.config import TALISMAN_CONFIG as DEFAULT_TALISMAN_CONFIG
+
+SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
+GUEST_TOKEN_JWT_SECRET = GLOBAL_ASYNC_QUERIES_JWT_SECRET = SECRET_KEY  # neither is used; their defaults are known
+SQLALCHEMY_DATABASE_URI = os.environ["SHOPLAKE_SUPERSET_DATABASE"]
+
+LANGUAGES = {
+    "en": {"flag": "us", "name": "English"},
+    "zh": {"flag": "cn", "name": "简体中文"},
+}
+# One process serves one laptop: no workers, no cache of answers (the file that is asked answers in milliseconds).
+RATELIMIT_STORAGE_URI = "memory://"
+SUPERSET_WEBSERVER_TIMEOUT = 120
+SQLLAB_TIMEOUT = 120
+TALISMAN_CONFIG = dict(DEFAULT_TALISMAN_CONFIG)
+# The page may load from itself alone: no telemetry, maps or avatars of others, whatever a release puts in.
+TALISMAN_CONFIG["content_security_policy"] = {
+    "base-uri": ["'self'"],
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "blob:", "data:"],
+    "worker-src": ["'self'", "blob:"],
+    "connect-src": ["'self'"],
+    "object-src": "'none'",
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "script-src": ["'self'", "'strict-dynamic'"],
+}
