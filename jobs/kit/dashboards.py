@@ -160,6 +160,8 @@ def _chart(tile: Mapping[str, Any], dataset: Dataset, where: str) -> dict[str, A
     kind = tile["kind"]
     if kind not in _KINDS:
         raise SpecError(f"{where}: {tile['title']!r} is a {kind}; there are {', '.join(_KINDS)}")
+    if cut := [label for label, sql in tile.get("y", {}).items() if not isinstance(sql, str)]:
+        raise SpecError(f"{where}: {tile['title']!r}: {cut[0]!r} has no SQL; one with a comma needs quotes in YAML")
     viz, params = _KINDS[kind](tile)
     filters = [_adhoc_where(tile["where"])] if "where" in tile else []
     if dataset.date:
