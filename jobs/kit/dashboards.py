@@ -116,6 +116,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
     columns = [
         {
             "column_name": name,
+            "verbose_name": name.replace("_", " "),
             "type": kind,
             "is_dttm": kind.startswith(("DATE", "TIMESTAMP")),
             "groupby": True,
@@ -267,8 +268,9 @@ def _table(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         c: {"d3NumberFormat": FORMATS.get(f, f), "d3SmallNumberFormat": FORMATS.get(f, f)}
         for c, f in tile.get("formats", {}).items()
     }
-    common |= {"column_config": formats, "row_limit": tile.get("limit", 200)}
+    common |= {"column_config": formats, "row_limit": tile.get("limit", 1000)}
     if "columns" in tile:
+        common["column_config"] = {c: {"showCellBars": False} for c in tile["columns"]} | formats
         order = [json.dumps([column, rising]) for column, rising in tile.get("order", {}).items()]
         return "table", {"query_mode": "raw", "all_columns": tile["columns"], "order_by_cols": order, **common}
     metrics = _metrics(tile)
@@ -281,10 +283,10 @@ def _table(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def _heatmap(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     (metric,), (row,) = _metrics(tile), _by(tile)
     look = {"linear_color_scheme": tile.get("colours", "blue_white_yellow"), "legend_type": "continuous"}
-    sizes = {"bottom_margin": "auto", "left_margin": "auto", "xscale_interval": -1, "yscale_interval": -1}
+    sizes = {"bottom_margin": "auto", "left_margin": "auto", "xscale_interval": -1, "yscale_interval": 1}
     return "heatmap_v2", {
         "x_axis": tile["x"], "groupby": row, "metric": metric, "normalize_across": "heatmap", "show_legend": False,
-        "show_values": True, "show_percentage": False, "sort_x_axis": "alpha_asc", "sort_y_axis": "alpha_desc",
+        "show_values": tile.get("values", True), "show_percentage": False, "sort_x_axis": "alpha_asc", "sort_y_axis": "alpha_desc",
         "value_bounds": [None, None], "border_color": {"r": 255, "g": 255, "b": 255, "a": 1},
         "y_axis_format": _format(tile), **look, **sizes,
     }  # fmt: skip
@@ -310,14 +312,14 @@ def _funnel(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _bubbles(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """`y` has three: what goes right, what goes up, and the size."""
+    """`y` has three: what goes right, what goes up, and the size. `by` is what a dot is, then what gives its colour."""
     x, y, size = _metrics(tile)
-    (entity,) = _by(tile)
+    entity, *series = _by(tile)
     axes = {"x_axis_label": x["label"], "y_axis_label": y["label"], "x_axis_title_margin": 30, "y_axis_title_margin": 50}
     formats = {"xAxisFormat": _format(tile), "y_axis_format": FORMATS.get(tile.get("format_y", ""), _format(tile))}
     return "bubble_v2", {
-        "entity": entity, "series": entity, "x": x, "y": y, "size": size, "max_bubble_size": "25", "opacity": 0.6,
-        "show_legend": True, "truncateXAxis": True, "y_axis_bounds": [None, None], "tooltipSizeFormat": ",.0f",
+        "entity": entity, "series": series[0] if series else None, "x": x, "y": y, "size": size, "max_bubble_size": "25", "opacity": 0.6,
+        "show_legend": bool(series), "truncateXAxis": True, "y_axis_bounds": [None, None], "tooltipSizeFormat": ",.0f",
         **axes, **formats, **_LEGEND,
     }  # fmt: skip
 

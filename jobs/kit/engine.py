@@ -223,6 +223,8 @@ def _conf(settings: Settings, home: Path, connect_port: int, token: str) -> dict
         "spark.databricks.delta.optimizeMetadataQuery.enabled": "false",
         # Off by default, and without it a repeated commit is a second commit.
         "spark.databricks.delta.commit.idempotencyCheck.enabled": "true",
+        # Off by default, and without it JDBC's metadata (what Tableau and DBeaver list) has tables without columns.
+        "spark.databricks.delta.catalog.update.enabled": "true",
     }
 
 
@@ -299,8 +301,10 @@ def _warm_up(settings: Settings, engine: EngineInfo) -> None:
 
 
 def warm(url: str) -> None:
-    """Write, merge, read and aggregate one tiny Delta table."""
+    """Write, merge, read and aggregate one tiny Delta table; then give the lake's tables their names."""
     from pyspark.sql import SparkSession
+
+    from jobs.kit import lake
 
     begun = time.monotonic()
     spark = SparkSession.builder.remote(url).getOrCreate()
@@ -315,6 +319,7 @@ def warm(url: str) -> None:
             "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
         )
         spark.sql(f"SELECT day, sum(n), count(DISTINCT id) FROM {table} GROUP BY day").toPandas()
+    lake.serve_all(spark)
     spark.stop()
     print(f"warm after {time.monotonic() - begun:.1f} s")  # noqa: T201 (its log file)
 

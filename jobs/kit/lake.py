@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.kit.contracts import Contract, ContractError, load
+from jobs.kit.contracts import Contract, ContractError, all_contracts, load
 from jobs.kit.settings import settings
 
 ROWS_PER_FILE = 1_000_000
@@ -157,6 +157,7 @@ def publish(
     ready = _commented(frame.select(*names), contract)
     batch = f"{contract.name}:{said['batch']}"
     before = version(contract.name)
+    columns_before = {} if before is None else schema(contract.name)
     if replace and before is not None and _types(ready) != schema(contract.name):
         stay = read(spark, contract.name).where(f"NOT coalesce({replace}, false)")
         ready, replace = ready.unionByName(_in_form(stay, ready, contract)), None
@@ -187,17 +188,36 @@ def publish(
             f"(version {after}), so Delta skipped this one. Run again: it will find what is left to do."
         )
     assert after is not None
-    if contract.layer in SERVED:
-        _serve(spark, contract, path)
+    if contract.layer in SERVED and _serves(spark):
+        serve(spark, contract.name, anew=before is None or columns_before != schema(contract.name))
     return after
 
 
-def _serve(spark: SparkSession, contract: Contract, path: str) -> None:
-    """Let who asks the SQL port find the table by its name. Only on an engine that was started for this lake."""
-    if spark.conf.get("spark.shoplake.lake", "") == settings().lake and not spark.catalog.tableExists(contract.name):
-        spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.layer}")
-        place = path.replace("\\", "\\\\").replace("'", "\\'")
-        spark.sql(f"CREATE TABLE IF NOT EXISTS {contract.name} USING delta LOCATION '{place}'")
+def serve(spark: SparkSession, table: str, *, anew: bool) -> None:
+    """Let who asks the SQL port find a table by its name, with its columns as they are now.
+
+    The catalog keeps the columns that a table had when it was named, and JDBC's metadata (what Tableau or DBeaver lists)
+    is read from there: after another column it is named `anew`. Without that, a table that has its name keeps it.
+    """
+    layer = table.split(".")[0]
+    if not anew and spark.catalog.tableExists(table):
+        return
+    place = settings().path(table).replace("\\", "\\\\").replace("'", "\\'")
+    spark.sql(f"CREATE DATABASE IF NOT EXISTS {layer}").collect()
+    spark.sql(f"DROP TABLE IF EXISTS {table}").collect()  # the name alone: the files are not the catalog's
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {table} USING delta LOCATION '{place}'").collect()
+
+
+def serve_all(spark: SparkSession) -> None:
+    """Name every published table of gold and scoring anew: a new engine may have lost its catalog, or have an old one."""
+    for contract in all_contracts() if _serves(spark) else ():
+        if contract.layer in SERVED and version(contract.name) is not None:
+            serve(spark, contract.name, anew=True)
+
+
+def _serves(spark: SparkSession) -> bool:
+    """Whether this engine was started for this lake."""
+    return spark.conf.get("spark.shoplake.lake", "") == settings().lake
 
 
 def _merge(
