@@ -266,4 +266,9 @@ def wire(nodes: Iterable[str], woken_by: Iterable[str] = ()) -> dict[str, Shopla
     tasks = {node: ShoplakeRun(node=node, woken_by=woken_by) for node in lineage.order() if node in wanted}
     for node, task in tasks.items():
         task.set_upstream([tasks[n] for n in lineage.inputs(node) if n in tasks])
+    if os.environ.get("SHOPLAKE_DASHBOARDS") and any(layer_of(n) in ("gold", "scoring") for n in tasks):
+        # What dashboards read is of runs that ended whole: if a gate held, they go on showing the run before.
+        words = ["extract", "--if-used"]
+        refresh = ShoplakeCommand(task_id="extract.refresh", words=words, trigger_rule="none_failed")
+        refresh.set_upstream([task for task in tasks.values() if not task.downstream_task_ids])
     return tasks

@@ -110,6 +110,10 @@ def run(
                 stopped.add(name)
         if stopped:
             raise typer.Exit(GATE_REFUSED)
+    if len(names) > 1:  # of one table, whoever ran it knows when the others are done
+        from jobs.kit import extract as dashboards_file
+
+        dashboards_file.refresh_if_used()
 
 
 def _run_one(name: str, day: date, full: bool) -> bool:
@@ -794,6 +798,7 @@ def demo(
     live: Annotated[
         bool, typer.Option("--live", help="Start the retailer's systems too (database, APIs, Kafka, S3) and ask them.")
     ] = False,
+    bi: Annotated[bool, typer.Option("--bi", help="End with dashboards (Superset; make install BI=1).")] = False,
 ) -> None:
     """The whole of it on real data: services, DAGs, tables, models, scores. `make demo` installs first."""
     from jobs.demo.datasets import DATASETS
@@ -803,7 +808,7 @@ def demo(
         raise typer.BadParameter(f"{data!r} is none of {', '.join(DATASETS)}", param_hint="--data")
     if live and break_:
         raise typer.BadParameter("a bad day comes as a file: say it without --live", param_hint="--break")
-    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow, live=live))
+    raise typer.Exit(run_demo(data, break_day=break_, airflow=airflow, live=live, bi=bi))
 
 
 @app.command()
@@ -867,7 +872,7 @@ def simulate(
 @app.command()
 def up(
     components: Annotated[
-        list[str] | None, typer.Argument(help="postgres engine mlflow airflow (default: these); kafka")
+        list[str] | None, typer.Argument(help="postgres engine mlflow airflow (default: these); kafka superset")
     ] = None,
 ) -> None:
     """Start the services that are not running."""
@@ -888,6 +893,24 @@ def down() -> None:
     live.stop(settings().home)
     stopped = services.down(settings(), say=out.print)
     out.print(f"stopped {', '.join(stopped)}" if stopped else "Nothing of ours was running.")
+
+
+@app.command()
+def extract(
+    if_used: Annotated[
+        bool, typer.Option("--if-used", help="Only where there is one: somebody has dashboards here.")
+    ] = False,
+) -> None:
+    """Renew the DuckDB file that dashboards read: gold, scoring, ledgers and models' metrics, as published now.
+
+    `shoplake up superset` does it, and every run of all tables that ends whole. With nothing new nothing is written.
+    """
+    from jobs.kit import extract as file
+
+    if if_used and not file.path().exists():
+        return
+    said = "renewed" if file.refresh() else "up to date"
+    out.print(f"{file.path()} is {said}.", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -33,6 +33,7 @@ from jobs.kit import (
     bronze,
     door_rewrite,
     engine,
+    extract,
     kept,
     lake,
     lineage,
@@ -442,12 +443,13 @@ def erase(spark: SparkSession, journal: dict[str, Any], as_of: date, say: Say = 
         folder = _folder() / journal["erasure_id"]
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        steps: list[tuple[str, Callable[[], None]]] = [
+        steps: list[tuple[str, Callable[[], object]]] = [
             ("the landed files are repaired", lambda: _repair_all(spark, journal, folder)),
             ("the tables are made again", lambda: _replay(journal, as_of, say)),
             ("rows of the past and scores are taken out", lambda: _take_out(spark, journal)),
             ("the vault has forgotten", lambda: _forget_values(spark, journal)),
             ("the history is lost", lambda: _lose_histories(journal)),
+            ("what dashboards read is made again", extract.refresh_if_used),
         ]
         for name, step in steps:
             if name not in journal["said"]:

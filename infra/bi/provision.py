@@ -12,7 +12,6 @@ from pathlib import Path
 
 from flask import g
 from flask_migrate import upgrade
-
 from superset.app import create_app
 
 

@@ -22,7 +22,7 @@ from jobs.demo.airflow import Airflow, AirflowError, Task
 from jobs.demo.datasets import DataSet
 from jobs.demo.files import Written
 from jobs.demo.show import OK, Board, Layer, Model, Page
-from jobs.kit import contracts, lineage, process
+from jobs.kit import contracts, lineage, process, services
 from jobs.kit.process import NotStarted
 from jobs.kit.settings import Settings, remember, settings
 
@@ -36,21 +36,28 @@ BROKEN_SOURCE = "pos"
 HEADLINE = "gold.sales_daily"
 
 
-def demo(data: str = "retailer", *, break_day: bool = False, airflow: bool = True, live: bool = False) -> int:
+def demo(
+    data: str = "retailer", *, break_day: bool = False, airflow: bool = True, live: bool = False, bi: bool = False
+) -> int:
     """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held).
 
-    `live`: the retailer's systems run too, and are asked; without it their files come by themselves.
+    `live`: the retailer's systems run too, and are asked; without it their files come by themselves. `bi`: at the end
+    Superset shows what there is.
     """
     console = Console()
     if not console.is_terminal:
         console = Console(width=PLAIN_WIDTH)
     board = Board(console)
     try:
+        if bi:
+            services.superset_binaries()  # better told now than after ten minutes
         chosen = datasets.choose(data, settings(), live=live)
         console.print(f"[bold]Shoplake[/]  {chosen.intro}\n", highlight=False)
         flow = Flow(settings(), board, chosen, use_airflow=airflow, live=live)
         flow.prepare()
         ok = flow.good_run()
+        if bi:
+            flow.show_dashboards()
         flow.summarise()
         return (0 if ok else 1) if not (ok and break_day) else (0 if flow.bad_day() else 1)
     except datasets.OtherDataError as error:
@@ -83,8 +90,6 @@ class Flow:
 
     def prepare(self) -> None:
         """Start the services, and meanwhile dress the data as files in the drop folder."""
-        from jobs.kit import services
-
         said: list[Written] = []
         halt = threading.Event()
 
@@ -303,6 +308,11 @@ class Flow:
         took = f"{self.board.seconds():.0f} s in all"
         self.board.console.print(f"\n{took}. `make down` stops what runs.", highlight=False)
 
+    def show_dashboards(self) -> None:
+        """Start Superset, now that there is something to see."""
+        with self._status("starting Superset"):
+            self.services = services.up(self.conf, ["superset"], say=self.board.say)
+
     def _layers(self, refused: list[tuple[str, str, int]]) -> list[Layer]:
         from jobs.kit import lake
 
@@ -326,7 +336,7 @@ class Flow:
     def _pages(self) -> list[Page]:
         from jobs.kit import data_docs, dictionary
 
-        titles = {"airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
+        titles = {"superset": "Dashboards", "airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
         pages = [Page(titles[s.name], s.address, s.login) for s in self.services if s.name in titles]
         docs = Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())
         return [*pages, docs, Page("Data dictionary", dictionary.build().as_uri())]

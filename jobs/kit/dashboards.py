@@ -1,7 +1,7 @@
 """The dashboards: infra/bi/*.yaml, made into the bundle of files that Superset imports.
 
-What is written by hand is short: data sets (a table of the extract, perhaps with a query over it) and dashboards, rows of
-tiles that say what is drawn of which data set. Ids come from names, so that an import renews what an earlier one
+What is written by hand is short: data sets (a table of the extract, perhaps with a query over it) and dashboards, rows
+of tiles that say what is drawn of which data set. Ids come from names, so that an import renews what an earlier one
 brought; what columns mean comes from the contracts; what types they have, from the extract.
 """
 
@@ -104,7 +104,8 @@ def query(said: Mapping[str, Any]) -> str:
     if said.get("latest"):
         sql = f"SELECT * FROM ({sql}) WHERE as_of_date = (SELECT max(as_of_date) FROM {table})"
     if said.get("stores"):
-        sql = f"SELECT t.*, coalesce(s.store_name, t.store_id) AS store FROM ({sql}) t LEFT JOIN ({_STORES}) s USING (store_id)"
+        store = "coalesce(s.store_name, t.store_id) AS store"
+        sql = f"SELECT t.*, {store} FROM ({sql}) t LEFT JOIN ({_STORES}) s USING (store_id)"
     return sql.strip()
 
 
@@ -257,7 +258,8 @@ def _pie(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     look = {"donut": True, "innerRadius": 45, "outerRadius": 70, "label_type": "key_percent", "show_labels": True}
     labels = {"labels_outside": True, "label_line": True, "show_legend": False, "show_labels_threshold": 2}
     return "pie", {
-        "groupby": _by(tile), "metric": metric, "number_format": _format(tile), "sort_by_metric": True, **look, **labels,
+        "groupby": _by(tile), "metric": metric, "number_format": _format(tile), "sort_by_metric": True,
+        **look, **labels,
     }  # fmt: skip
 
 
@@ -286,8 +288,8 @@ def _heatmap(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     sizes = {"bottom_margin": "auto", "left_margin": "auto", "xscale_interval": -1, "yscale_interval": 1}
     return "heatmap_v2", {
         "x_axis": tile["x"], "groupby": row, "metric": metric, "normalize_across": "heatmap", "show_legend": False,
-        "show_values": tile.get("values", True), "show_percentage": False, "sort_x_axis": "alpha_asc", "sort_y_axis": "alpha_desc",
-        "value_bounds": [None, None], "border_color": {"r": 255, "g": 255, "b": 255, "a": 1},
+        "show_values": tile.get("values", True), "show_percentage": False, "value_bounds": [None, None],
+        "sort_x_axis": "alpha_asc", "sort_y_axis": "alpha_desc", "border_color": {"r": 255, "g": 255, "b": 255, "a": 1},
         "y_axis_format": _format(tile), **look, **sizes,
     }  # fmt: skip
 
@@ -315,10 +317,16 @@ def _bubbles(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """`y` has three: what goes right, what goes up, and the size. `by` is what a dot is, then what gives its colour."""
     x, y, size = _metrics(tile)
     entity, *series = _by(tile)
-    axes = {"x_axis_label": x["label"], "y_axis_label": y["label"], "x_axis_title_margin": 30, "y_axis_title_margin": 50}
+    axes = {
+        "x_axis_label": x["label"],
+        "y_axis_label": y["label"],
+        "x_axis_title_margin": 30,
+        "y_axis_title_margin": 50,
+    }
     formats = {"xAxisFormat": _format(tile), "y_axis_format": FORMATS.get(tile.get("format_y", ""), _format(tile))}
     return "bubble_v2", {
-        "entity": entity, "series": series[0] if series else None, "x": x, "y": y, "size": size, "max_bubble_size": "25", "opacity": 0.6,
+        "entity": entity, "series": series[0] if series else None, "x": x, "y": y, "size": size,
+        "max_bubble_size": "25", "opacity": 0.6,
         "show_legend": bool(series), "truncateXAxis": True, "y_axis_bounds": [None, None], "tooltipSizeFormat": ",.0f",
         **axes, **formats, **_LEGEND,
     }  # fmt: skip

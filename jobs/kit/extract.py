@@ -118,7 +118,7 @@ def _copy(db: duckdb.DuckDBPyConnection, table: str, columns: list[str]) -> None
 def _take(db: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatchReader) -> None:
     # Without a zone: all times are UTC, and a zone would ask for an extension of DuckDB.
     zoned = [f.name for f in rows.schema if pa.types.is_timestamp(f.type) and f.type.tz]
-    plain = ", ".join(f"\"{n}\" AT TIME ZONE 'UTC' AS \"{n}\"" for n in zoned)
+    plain = ", ".join(f'"{n}" AT TIME ZONE \'UTC\' AS "{n}"' for n in zoned)
     db.register("_rows", rows)
     db.execute(f"CREATE TABLE {table} AS SELECT * {f'REPLACE ({plain})' if plain else ''} FROM _rows")
     db.unregister("_rows")

@@ -196,8 +196,8 @@ def publish(
 def serve(spark: SparkSession, table: str, *, anew: bool) -> None:
     """Let who asks the SQL port find a table by its name, with its columns as they are now.
 
-    The catalog keeps the columns that a table had when it was named, and JDBC's metadata (what Tableau or DBeaver lists)
-    is read from there: after another column it is named `anew`. Without that, a table that has its name keeps it.
+    The catalog keeps the columns that a table had when it was named, and JDBC's metadata (what Tableau or DBeaver
+    lists) is read from there: after another column it is named `anew`. Without that, a table keeps the name it has.
     """
     layer = table.split(".")[0]
     if not anew and spark.catalog.tableExists(table):
@@ -209,7 +209,7 @@ def serve(spark: SparkSession, table: str, *, anew: bool) -> None:
 
 
 def serve_all(spark: SparkSession) -> None:
-    """Name every published table of gold and scoring anew: a new engine may have lost its catalog, or have an old one."""
+    """Name every table of gold and scoring anew: a new engine may have lost its catalog, or have an old one."""
     for contract in all_contracts() if _serves(spark) else ():
         if contract.layer in SERVED and version(contract.name) is not None:
             serve(spark, contract.name, anew=True)

@@ -1,4 +1,4 @@
-"""The services around the engine: PostgreSQL, MLflow's page, Airflow, Kafka, Superset. Detached, on loopback, with secrets.
+"""The services around the engine: PostgreSQL, MLflow's page, Airflow, Kafka, Superset; on loopback, with secrets.
 
 `up` starts what is missing and waits until it answers, `down` stops what `up` started and only that, `status` tells.
 What runs is written down in <home>/services.json: pid and time of creation, so that a pid that the machine gave to
@@ -34,6 +34,7 @@ from jobs.kit.settings import CHECKOUT, Settings
 COMPONENTS = ("postgres", "engine", "mlflow", "airflow")  # in this order; stopped in the reverse order
 ON_REQUEST = ("kafka", "superset")  # only where somebody names it
 PORTS = {"postgres": 15432, "mlflow": 5000, "airflow": 8080, "kafka": 9092, "superset": 8088}
+BI = CHECKOUT / ".shoplake" / "env" / "bi"
 AIRFLOW_PARTS = ("airflow", "airflow-scheduler", "airflow-dag-processor")  # the first serves the page and the API
 USER = "shoplake"
 NEED_DISK_GB = 1.0  # to start with; a disk that a larger lake fills is one sentence too
@@ -169,6 +170,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         **_openlineage(settings.openlineage),
         SHOPLAKE_STREAM_CLOCK=settings.stream_clock,
         SHOPLAKE_STREAMED=" ".join(s for s, a in settings.sources.items() if a.get_secret_value().startswith("kafka:")),
+        SHOPLAKE_DASHBOARDS="1" if (BI / "bin" / "gunicorn").exists() else "",
         SHOPLAKE_TIMERS_FROM=_first_day(home / "timers_from"),
         OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",  # macOS ends forked workers otherwise
     )
@@ -438,7 +440,7 @@ def _launch_kafka(settings: Settings, say: Say) -> Callable[[], None]:
 
 def superset_binaries() -> Path:
     """The folder of the commands in Superset's own environment."""
-    folder = CHECKOUT / ".shoplake" / "env" / "bi" / "bin"
+    folder = BI / "bin"
     if not (folder / "gunicorn").exists():
         raise NotStarted("Superset is not installed: run `make install BI=1`.")
     return folder
@@ -459,17 +461,17 @@ def _launch_superset(settings: Settings, say: Say) -> None:
     mark = settings.home / "postgres" / "superset.provisioned"
     if not mark.exists() or mark.read_text() != wanted:
         log = settings.home / "logs" / "superset-provision.log"
-        command = [folder / "python", CHECKOUT / "infra" / "bi" / "provision.py", home / "bundle.json"]
-        with log.open("w") as words:
-            done = subprocess.run(command, env=env, stdout=words, stderr=words, cwd=home)
+        provision = [folder / "python", CHECKOUT / "infra" / "bi" / "provision.py", home / "bundle.json"]
+        with log.open("w") as said:
+            done = subprocess.run(provision, env=env, stdout=said, stderr=said, cwd=home)
         if done.returncode:
             raise NotStarted(f"Superset could not take in infra/bi: {process.last_error(log)} (log: {log})")
         mark.write_text(wanted)
     record = _running(settings, "superset")
     if not record:
         port = _port(PORTS["superset"], "Superset", say)
-        command = [folder / "gunicorn", "--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", "8"]
-        command += ["--worker-class", "gthread", "--timeout", "180", "superset.app:create_app()"]
+        words = ["--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", "8", "--worker-class", "gthread"]
+        command: list[str | Path] = [folder / "gunicorn", *words, "--timeout", "180", "superset.app:create_app()"]
         login = f"{USER} / {env['SHOPLAKE_SUPERSET_PASSWORD']}"
         address = f"http://{LOOPBACK}:{port}"
         record = _spawn(settings, "superset", command, env, cwd=home, address=address, login=login, port=port)

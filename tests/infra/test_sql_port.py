@@ -31,7 +31,7 @@ def ask(spark, tmp_path_factory):
 
     def ask(user, password, *statements):
         script = tmp_path_factory.mktemp("beeline") / "ask.sql"
-        script.write_text("".join(f"{s};\n" for s in statements))
+        script.write_text("".join(f"{s}\n" if s.startswith("!") else f"{s};\n" for s in statements))
         command = [f"{java}/bin/java", "-cp", jars, "org.apache.hive.beeline.BeeLine", "-u", info.jdbc, "-n", user]
         command += ["-p", password, "--force=true", "--silent=true", "--outputformat=csv2", "-f", str(script)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
@@ -52,6 +52,24 @@ def test_bi_reads_tables_by_their_names_with_their_descriptions(ask):
     meant = {c.name: c.description for c in load(TABLE).columns}
     assert meant["customer_id"] in told
     assert "Error" not in told, told
+
+
+def test_a_client_that_lists_columns_finds_them_with_types_and_descriptions(ask):
+    """What Tableau or DBeaver ask for: JDBC's getTables and getColumns, not SQL."""
+    told = ask("bi", ask.info.bi_password, "!tables", "!columns churn_scores")
+    assert re.search(r"scoring'?,'?churn_scores'?,'?TABLE", told), told
+    listed = [line.split(",") for line in told.splitlines() if ",churn_scores," in line and "TABLE" not in line]
+    assert {line[3]: line[5].lower() for line in listed} == {c.name: c.type for c in load(TABLE).columns}, told
+    assert load(TABLE).column("customer_id").description in told
+
+
+def test_an_engine_that_lost_its_names_gives_them_anew_with_the_columns_of_now(ask, spark):
+    rows = make(spark, "churn_scores", [{"customer_id": "C1", "as_of_date": date(2025, 6, 1)}])
+    path = settings().path(TABLE)
+    rows.selectExpr("*", "1 AS further").write.format("delta").mode("append").option("mergeSchema", "true").save(path)
+    spark.sql(f"DROP TABLE {TABLE}").collect()
+    storage.serve_all(spark)  # as an engine does when it has started
+    assert "further" in ask("bi", ask.info.bi_password, "!columns churn_scores")
 
 
 REFUSED = [

@@ -1,0 +1,243 @@
+"""The dashboards: what infra/bi says can be asked of the extract, and Superset draws every tile of it.
+
+The slow half opens each dashboard in the machine's Chromium: `pytest -m slow tests/infra/test_dashboards.py`. On the
+checkout's own demo (`make demo BI=1`) where there is one, else on rows made from the contracts. `SHOTS=docs/img` keeps
+the pictures.
+"""
+
+import io
+import json
+import os
+import re
+import shutil
+import urllib.parse
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from jobs.kit import dashboards, extract, process, services
+from jobs.kit.contracts import all_contracts
+from jobs.kit.settings import CHECKOUT, settings
+
+DEMO = CHECKOUT / ".shoplake" / "superset" / "extract.duckdb"
+CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
+SLUGS = sorted(dashboards.titles(), key=dashboards.titles().__getitem__)
+WIDTH, DRAWN_SECONDS = 1280, 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_lake() -> Iterator[None]:
+    """An extract of the module's own, of a lake in which nothing was published."""
+    shutil.rmtree(extract.path().parent, ignore_errors=True)
+    extract.refresh()
+    yield
+    shutil.rmtree(extract.path().parent, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> dict[str, dict]:
+    return {name: yaml.safe_load(text) for name, text in dashboards.bundle().items()}
+
+
+def test_the_extract_has_every_table_and_column_even_of_an_empty_lake() -> None:
+    with duckdb.connect(str(extract.path()), read_only=True) as db:
+        found = db.execute(
+            "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()"
+        ).fetchall()
+    wanted = {(c.name, x.name, x.description) for c in all_contracts() if c.layer in ("gold", "scoring")
+              for x in c.columns}  # fmt: skip
+    assert wanted <= set(found)
+    assert extract.refresh() is False  # nothing new
+
+
+def test_every_tile_names_its_table_and_can_be_asked(bundle) -> None:
+    """Also of an empty table: none names a column that is not there, or compares unlike types."""
+    sets = {d["uuid"]: d for n, d in bundle.items() if n.startswith("datasets/")}
+    charts = [c for n, c in bundle.items() if n.startswith("charts/")]
+    known = {c.name for c in all_contracts()} | {"models.metrics", "models.versions"}
+    known |= {f"ops.{name}" for name in extract.LEDGERS}
+    with duckdb.connect(str(extract.path()), read_only=True) as db:
+        for chart in charts:
+            assert chart["slice_name"].rpartition(" · ")[2] in known, chart["slice_name"]
+            params, dataset = chart["params"], sets[chart["dataset_uuid"]]
+            ours = {c["column_name"] for c in dataset["columns"]}
+            said = [params.get(k) for k in ("x_axis", "source", "target", "entity", "series")]
+            by = params.get("groupby", [])
+            said += [*([by] if isinstance(by, str) else by), *params.get("all_columns", [])]
+            said += [json.loads(order)[0] for order in params.get("order_by_cols", [])]
+            assert {s for s in said if s} <= ours, chart["slice_name"]
+            metrics = [params[k] for k in ("metric", "x", "y", "size") if isinstance(params.get(k), dict)]
+            asked = [m["sqlExpression"] for m in [*metrics, *params.get("metrics", [])]]
+            where = [f["sqlExpression"] for f in params["adhoc_filters"] if f["expressionType"] == "SQL"]
+            sql = f"SELECT {', '.join(asked) or '*'} FROM ({dataset['sql']}) t WHERE {' AND '.join(where) or 'true'}"
+            db.execute(sql).fetchall()
+
+
+def test_every_dashboard_shows_its_tiles_and_filters(bundle) -> None:
+    found = {d["slug"]: d for n, d in bundle.items() if n.startswith("dashboards/")}
+    assert [re.match(r"\d", found[s]["dashboard_title"])[0] for s in SLUGS] == list("12345678")
+    ours = {c["uuid"] for n, c in bundle.items() if n.startswith("charts/")}
+    placed = [p["meta"]["uuid"] for d in found.values() for p in d["position"].values()
+              if isinstance(p, dict) and p["type"] == "CHART"]  # fmt: skip
+    assert sorted(placed) == sorted(ours)
+    for dashboard in found.values():
+        rows = [p for p in dashboard["position"].values() if isinstance(p, dict) and p["type"] == "ROW"]
+        for row in rows:
+            assert sum(dashboard["position"][c]["meta"]["width"] for c in row["children"]) <= 12
+        assert dashboard["metadata"]["native_filter_configuration"]
+
+
+def test_columns_carry_their_contracts_words(bundle) -> None:
+    columns = {c["column_name"]: c for c in bundle["datasets/sales.yaml"]["columns"]}
+    assert columns["order_date"]["is_dttm"] and "business time zone" in columns["order_date"]["description"]
+
+
+def test_a_tile_that_cannot_be_drawn_is_named(tmp_path, monkeypatch) -> None:
+    shutil.copytree(dashboards.FOLDER, tmp_path / "bi")
+    monkeypatch.setattr(dashboards, "FOLDER", tmp_path / "bi")
+    page = tmp_path / "bi" / "dashboards" / "sales.yaml"
+    page.write_text(page.read_text().replace("kind: pie", "kind: cake"))
+    with pytest.raises(dashboards.SpecError, match=r"'Channels' is a cake; there are .*pie"):
+        dashboards.bundle()
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def superset(no_lake, request) -> Iterator[services.Service]:
+    """Superset on the demo's extract, or on made rows."""
+    try:
+        services.superset_binaries()
+    except process.NotStarted as error:
+        pytest.skip(str(error))
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine: apt-get install chromium")
+    if DEMO.exists():
+        shutil.copy(DEMO, extract.path())
+    else:
+        with duckdb.connect(str(extract.path())) as db:
+            fill(db)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(extract, "refresh", lambda: False)
+    (service,) = (s for s in services.up(settings(), ["superset"]) if s.name == "superset")
+    yield service
+    patch.undo()
+    services.down(settings())
+
+
+def fill(db: duckdb.DuckDBPyConnection) -> None:
+    """Sixty rows for every table: what a column is called and of what type says what is in it."""
+    special = {
+        "rules": '{"row:type:quantity": 3}', "standing": "champion", "fitted_by": "the model", "placement": "display",
+        "verdict": "published", "dimension": "completeness",
+    }  # fmt: skip
+
+    def value(name: str, kind: str, n: int) -> object:
+        if name in special:
+            return special[name]
+        match kind.partition("(")[0]:
+            case "DATE":
+                return date(2025, 12, 31) if name in ("as_of_date", "as_of") else date(2025, 1, 1) + timedelta(6 * n)
+            case "TIMESTAMP":
+                return datetime(2025, 12, 31, 8) + timedelta(seconds=n)
+            case "BOOLEAN":
+                return n % 2 == 0
+            case "DOUBLE":
+                return (n % 10 + 1) / 11
+            case "VARCHAR":
+                return f"gold.{name}_{n % 5}" if name == "table" else f"{name} {n % 5}"
+            case "VARCHAR[]":
+                return [f"item {n % 5}"]
+            case _:
+                return n % 12 + 1
+
+    tables = db.execute("SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'main'").fetchall()
+    for schema, table in tables:
+        columns = db.execute(f"DESCRIBE {schema}.{table}").fetchall()
+        rows = [[value(name, kind, n) for name, kind, *_ in columns] for n in range(60)]
+        db.executemany(f"INSERT INTO {schema}.{table} VALUES ({', '.join('?' * len(columns))})", rows)
+
+
+@pytest.fixture(scope="module")
+def page(superset) -> Iterator:
+    """A page of a browser that has logged in; what answered, and from where, is in `page.answers`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": WIDTH, "height": 900})
+        page.set_default_timeout(DRAWN_SECONDS * 1000)
+        page.answers = []
+        page.on("response", lambda r: page.answers.append((urllib.parse.urlsplit(r.url).netloc, r.status, r.url)))
+        user, password = superset.login.split(" / ")
+        page.goto(f"{superset.address}/login/")
+        page.fill("#username", user)
+        page.fill("#password", password)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/welcome/**")
+        yield page
+        browser.close()
+
+
+TILES = """() => [...document.querySelectorAll('.dashboard-component-chart-holder')]
+    .filter(tile => tile.querySelector('[data-test="editable-title"], .header-title'))
+    .map(tile => ({
+        title: tile.querySelector('.header-title').innerText.replace(/\\s+/g, ' ').trim(),
+        loading: !!tile.querySelector('[data-test="loading-indicator"], .loading'),
+        drawn: !!tile.querySelector('canvas, tbody tr, .header-line'),
+        wrong: [...tile.querySelectorAll('.ant-alert, .ant-empty')].map(e => e.innerText).join(' ')
+            || (/No results|No data/.exec(tile.innerText) || [''])[0],
+    }))"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_tile_draws(page, superset, bundle, slug) -> None:
+    """None shows an error, none is empty; and nothing was loaded from anywhere but here."""
+    wanted = {c["slice_name"] for n, c in bundle.items() if n.startswith(f"charts/{slug}-")}
+    page.answers.clear()
+    page.set_viewport_size({"width": WIDTH, "height": 900})
+    page.goto(f"{superset.address}/superset/dashboard/{slug}/")
+    page.wait_for_selector(".dashboard-component-chart-holder")
+    # Superset draws what is in sight: let all be.
+    height = page.evaluate("document.querySelector('[data-test=grid-content]').scrollHeight + 240")
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    page.wait_for_function(f"""() => {{
+        const tiles = ({TILES})();
+        return tiles.length === {len(wanted)} && tiles.every(t => !t.loading && (t.drawn || t.wrong));
+    }}""")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1500)  # bars grow into their places
+    tiles = page.evaluate(TILES)
+    keep(page, slug)
+    assert {t["title"] for t in tiles} == wanted
+    assert [t for t in tiles if t["wrong"] or not t["drawn"]] == []
+    assert [a for a in page.answers if a[1] >= 400] == []
+    assert {host for host, *_ in page.answers if host} == {superset.address.removeprefix("http://")}
+
+
+@pytest.mark.slow
+def test_from_a_tile_to_its_rows(page, superset) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": 1400})
+    page.goto(f"{superset.address}/superset/dashboard/sales/")
+    tile = page.locator(".dashboard-component-chart-holder", has_text="Orders · gold.channel_daily")
+    tile.get_by_label("More Options").click()
+    page.get_by_text("Drill to detail", exact=True).first.click()
+    rows = page.locator(".ant-modal-content, [role=dialog]")
+    rows.get_by_text("order_count").first.wait_for()
+    rows.get_by_text("pos").or_(rows.get_by_text("channel 1")).first.wait_for()
+
+
+def keep(page, slug: str) -> None:
+    """The picture, in 128 colours: a fifth of the bytes, and no eye sees it."""
+    if folder := os.environ.get("SHOTS"):
+        from PIL import Image
+
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        target = Path(folder) / f"bi-{slug}.png"
+        picture.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
