@@ -229,7 +229,7 @@ def test_from_a_tile_to_its_rows(page, superset) -> None:
     tile.get_by_label("More Options").click()
     page.get_by_text("Drill to detail", exact=True).first.click()
     rows = page.locator(".ant-modal-content, [role=dialog]")
-    rows.get_by_text("order_count").first.wait_for()
+    rows.get_by_text("order count").first.wait_for()
     rows.get_by_text("pos").or_(rows.get_by_text("channel 1")).first.wait_for()
 
 
