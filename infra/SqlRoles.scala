@@ -22,7 +22,7 @@ object SqlRoles {
   val Reader = "bi"
   private val Layers = Seq("gold", "scoring")
   private val Looks = Set(
-    "ShowTables", "ShowNamespaces", "ShowColumns", "ShowCatalogs", "ShowCurrentNamespace", "ShowFunctions", "DescribeTable",
+    "ShowTables", "ShowViews", "ShowNamespaces", "ShowColumns", "ShowCatalogs", "ShowCurrentNamespace", "ShowFunctions", "DescribeTable",
     "DescribeRelation", "DescribeColumn", "DescribeQuery", "DescribeNamespace", "SetCatalogAndNamespace", "SetNamespace",
     "Set", "Reset")
 

@@ -59,7 +59,9 @@ def measure(told: dict, readers: int, questions: int) -> None:
     from pyhive import hive
 
     def over_the_port() -> Ask:
-        cursor = hive.connect("127.0.0.1", told["port"], "bi", password=told["password"], auth="CUSTOM").cursor()
+        cursor = hive.connect(
+            host="127.0.0.1", port=told["port"], username="bi", password=told["password"], auth="CUSTOM"
+        ).cursor()
         return lambda sql: (cursor.execute(sql), cursor.fetchall())
 
     def of_the_extract() -> Ask:
@@ -81,7 +83,11 @@ def many(connect: Callable[[], Ask], readers: int, questions: int) -> tuple[list
 
     def read(number: int) -> None:
         order = random.Random(number)
-        ask = connect()
+        try:
+            ask = connect()
+        except BaseException:
+            start.abort()  # nobody waits for who cannot come
+            raise
         start.wait()
         for n in range(questions):
             if n % len(QUESTIONS) == 0:

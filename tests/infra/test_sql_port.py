@@ -46,7 +46,8 @@ def ask(spark, tmp_path_factory):
 
 
 def test_bi_reads_tables_by_their_names_with_their_descriptions(ask):
-    told = ask("bi", ask.info.bi_password, "SHOW TABLES IN scoring", f"SELECT customer_id FROM {TABLE}",
+    told = ask("bi", ask.info.bi_password, "SHOW TABLES IN scoring", "SHOW VIEWS IN scoring",
+               f"SELECT customer_id FROM {TABLE}",
                f"DESCRIBE {TABLE}", f"SELECT count(*) AS n FROM (SELECT 1 FROM {TABLE}) t")  # fmt: skip
     assert "churn_scores" in told and "C1" in told, told
     meant = {c.name: c.description for c in load(TABLE).columns}
