@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from dataclasses import asdict
 from datetime import date, datetime
 from enum import StrEnum
@@ -678,6 +679,90 @@ def dictionary() -> None:
     out.print(str(page.build()))
 
 
+class ReportKind(StrEnum):
+    """What a report may be about: `kind` in jobs/reports/figures.py."""
+
+    store = "store"
+    category = "category"
+    campaign = "campaign"
+    shop = "shop"
+
+
+class ReportFormat(StrEnum):
+    """How a report may be written."""
+
+    html = "html"
+    xlsx = "xlsx"
+
+
+@app.command()
+def report(
+    kinds: Annotated[
+        list[ReportKind] | None,
+        typer.Argument(help="What about; default: all. `shop`: one plain page, what to do next."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="Only this store, category or campaign; several.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", metavar="en|zh", help="Only this language; default: all.")
+    ] = None,
+    formats: Annotated[list[ReportFormat] | None, typer.Option("--format", help="Only this; default: both.")] = None,
+    templates: Annotated[
+        Path | None, typer.Option(help="A folder of your own templates and words; default: SHOPLAKE_REPORT_TEMPLATES.")
+    ] = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of", parser=_date, metavar="YYYY-MM-DD", help="The last day; default: the last with a sale."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write reports for those who open no dashboard: pages without a network, and workbooks, in English and Chinese.
+
+    `shoplake report` writes one for each store, category (department), campaign and shop into
+    `<home>/reports/<day>/` with an `index.html`; `shoplake report shop --only S0001 --language zh` one page, which
+    joins what is there. The last 7 and 28 days stand against as many before. Words, rules and layout are files that you
+    may change: docs/reports.md.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from jobs.kit.settings import settings
+    from jobs.reports.write import FORMATS, KINDS
+    from jobs.reports.write import write as write_reports
+
+    conf = settings()
+    own = templates or (conf.report_templates if conf.report_templates != Path() else None)
+    columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    start = time.monotonic()
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("reading gold", total=None)
+        made = write_reports(
+            conf.home / "reports",
+            currency=conf.currency,
+            kinds=[k.value for k in kinds or []] or KINDS,
+            only=only or [],
+            chosen=language or [],
+            formats=[f.value for f in formats or []] or FORMATS,
+            as_of=as_of,
+            own=own,
+            tell=lambda what, done, all_: bar.update(task, description=what, completed=done, total=all_),
+        )
+    if as_json:
+        print(json.dumps(made.summary(), ensure_ascii=False))  # noqa: T201 (for machines)
+        return
+    counts = Counter(e.kind for e in made.entries)
+    shown = Table("reports about", "in languages", "written")
+    for kind, count in counts.items():
+        shown.add_row(kind, ", ".join(sorted({e.language for e in made.entries})), f"{count:,}")
+    out.print(shown)
+    took = time.monotonic() - start
+    out.print(
+        f"{made.files:,} files as of {made.as_of}, {took:.1f} s: {made.index.as_uri()}", highlight=False, soft_wrap=True
+    )
+
+
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="SQL over layer.table names: SELECT … FROM gold.sales_daily")],
@@ -1015,6 +1100,7 @@ def main() -> None:
             "ErasureError": 1,
             "PullError": 1,
             "ModelContractError": 2,
+            "ReportError": 1,
         }
         code = next((known[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in known), None)
         said = str(error)

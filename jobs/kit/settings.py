@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         "", description="Where Airflow sends OpenLineage events: a path of a file, or http://…; default: nowhere"
     )
     deadline_hours: float = Field(3, description="A DAG's run that has not ended so long after it was queued is late")
+    report_templates: Path = Field(
+        Path(),
+        description="A folder of your own report templates and words, which win (docs/reports.md); default: none",
+    )
     data: str = Field("", description="The data that the demo brought into this lake")
 
     def model_post_init(self, _context: object) -> None:

@@ -19,7 +19,11 @@ from jobs.kit import lineage
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".shoplake" / "env" / "airflow" / "bin" / "python"
-CARE = {"quality": ["quality", "--check"], "erase": ["erase", "--waiting"]}  # DAGs of one command each
+CARE = {
+    "quality": ["quality", "--check"],
+    "erase": ["erase", "--waiting"],
+    "reports": ["report"],
+}  # DAGs of one command
 PARSE_CPU_SECONDS = 3  # on a busy machine; 0.2 on a quiet one
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="Airflow is not installed here: make install")
