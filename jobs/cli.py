@@ -733,7 +733,6 @@ def report(
     from jobs.reports.write import write as write_reports
 
     conf = settings()
-    own = templates or (conf.report_templates if conf.report_templates != Path() else None)
     columns = TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     start = time.monotonic()
     with Progress(*columns, console=err, transient=True) as bar:
@@ -746,7 +745,7 @@ def report(
             chosen=language or [],
             formats=[f.value for f in formats or []] or FORMATS,
             as_of=as_of,
-            own=own,
+            own=templates or conf.own_templates,
             tell=lambda what, done, all_: bar.update(task, description=what, completed=done, total=all_),
         )
     if as_json:

@@ -339,11 +339,30 @@ class Flow:
         titles = {"superset": "Dashboards", "airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
         pages = [Page(titles[s.name], s.address, s.login) for s in self.services if s.name in titles]
         docs = Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())
-        return [*pages, docs, Page("Data dictionary", dictionary.build().as_uri())]
+        return [*pages, docs, Page("Data dictionary", dictionary.build().as_uri()), *self._reports()]
+
+    def _reports(self) -> list[Page]:
+        """The shop's report, a page for each language; `shoplake report` writes the others."""
+        from jobs.kit.lake import NotThereError
+        from jobs.reports import write
+
+        try:
+            made = write.write(
+                self.conf.home / "reports",
+                currency=self.conf.currency,
+                kinds=["shop"],
+                only=["all"],
+                formats=["html"],
+                own=self.conf.own_templates,
+            )
+        except NotThereError:  # nothing was sold yet
+            return []
+        return [Page(f"The shop's report, {e.language}", (made.folder / e.html).as_uri()) for e in made.entries]
 
 
 NEXT = (
     ("make demo BREAK=1", "let a bad day in and see which gate holds it"),
+    ("shoplake report", "pages and workbooks: each store, category, campaign and shop"),
     ("shoplake explain gold.customer_rfm", "one table: grain, lineage, gate, last runs"),
     ('shoplake sql "SELECT * FROM gold.sales_daily LIMIT 5"', "ask the lake"),
 )

@@ -48,9 +48,8 @@ class Settings(BaseSettings):
         "", description="Where Airflow sends OpenLineage events: a path of a file, or http://…; default: nowhere"
     )
     deadline_hours: float = Field(3, description="A DAG's run that has not ended so long after it was queued is late")
-    report_templates: Path = Field(
-        Path(),
-        description="A folder of your own report templates and words, which win (docs/reports.md); default: none",
+    report_templates: str = Field(
+        "", description="A folder of your own report templates and words, which win (docs/reports.md); default: none"
     )
     data: str = Field("", description="The data that the demo brought into this lake")
 
@@ -68,6 +67,11 @@ class Settings(BaseSettings):
         """Where a table lives: `silver.orders` is `<lake>/silver/orders`."""
         layer, _, name = table.partition(".")
         return f"{self.lake.rstrip('/')}/{layer}/{name}"
+
+    @property
+    def own_templates(self) -> Path | None:
+        """The folder of `report_templates`, if there is to be one."""
+        return Path(self.report_templates).expanduser().absolute() if self.report_templates else None
 
     @property
     def zone(self) -> ZoneInfo:

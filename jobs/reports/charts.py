@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
@@ -19,7 +20,8 @@ SIZE = (7.2, 2.3)  # inches: what fits half a page of 1280 pixels
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "shoplake", "font.size": 9, "text.color": INK}
 
 
-def columns(values: Sequence[Decimal], labels: Sequence[str], name: str) -> str:
+@lru_cache(maxsize=2048)  # a shop's page shows the same weeks as its store's
+def columns(values: tuple[Decimal, ...], labels: tuple[str, ...], name: str) -> str:
     """A column per value, the last one marked. `name` must be the chart's own within its page."""
     axes = _axes()
     colours = [BEFORE] * (len(values) - 1) + [NOW]

@@ -5,7 +5,7 @@ draws fewer kinds and is slower at writing. The same figures give the same bytes
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -19,8 +19,8 @@ from xlsxwriter.worksheet import Worksheet
 from jobs.reports.figures import BY, Figures, Period
 from jobs.reports.words import Words
 
-NOW, BEFORE = "#0b5cad", "#a9b7c6"
-_PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+COLOURS = ("#0b5cad", "#a9b7c6", "#1b7f4b")
+_PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
 Column = tuple[str, str]  # a heading and how its values are written: text, money, percent, number, decimal, date, month
 
 
@@ -37,6 +37,9 @@ class Book:
         ways |= {"date": "yyyy-mm-dd", "month": "yyyy-mm"}
         self.formats = {way: self.book.add_format({"num_format": code, "valign": "top"}) for way, code in ways.items()}
         self.head = self.book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"})
+        right = {"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom", "align": "right"}
+        self.head_right = self.book.add_format(right)
+        self.left = self.book.add_format({"num_format": ways["date"], "align": "left"})
         self.title = self.book.add_format({"bold": True, "font_size": 16})
         self.section = self.book.add_format({"bold": True, "font_size": 12})
         self.wrapped = self.book.add_format({"text_wrap": True, "valign": "top"})
@@ -58,7 +61,7 @@ class Book:
     def table(self, sheet: Worksheet, top: int, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> int:
         """A table from row `top` on; returns the row of its last line. What is None stays empty."""
         for place, (heading, way) in enumerate(columns):
-            sheet.write_string(top, place, heading, self.head)
+            sheet.write_string(top, place, heading, self.head if way == "text" else self.head_right)
             sheet.set_column(place, place, 30 if way == "text" else 15)
         last = top
         for last, row in enumerate(rows, start=top + 1):
@@ -67,13 +70,22 @@ class Book:
         return last
 
     def chart(
-        self, sheet: Worksheet, kind: str, at: tuple[int, int], rows: tuple[int, int], columns: Sequence[int]
+        self,
+        sheet: Worksheet,
+        kind: str,
+        at: tuple[int, int],
+        rows: tuple[int, int],
+        columns: Sequence[int],
+        dates: str = "",
     ) -> None:
-        """A chart of some columns over the first one; `rows`: the heading's row and the last one."""
+        """A chart of some columns over the first one; `rows`: the heading's row and the last one.
+
+        `dates`: how the first column's days are written, where it holds days.
+        """
         chart = self.book.add_chart({"type": kind})
         (head, last), name = rows, sheet.get_name()
         for number, column in enumerate(columns):
-            colour = NOW if number == 0 else BEFORE
+            colour = COLOURS[number]
             drawn = (
                 {"line": {"color": colour, "width": 2}} if kind == "line" else {"fill": {"color": colour}, "gap": 60}
             )
@@ -92,6 +104,8 @@ class Book:
             chart.set_x_axis(quiet)
         else:
             chart.set_y_axis(quiet)
+            # As text: on an axis of days a column of a week would be a day wide.
+            chart.set_x_axis({"text_axis": True, "num_format": dates, "label_position": "low"} if dates else {})
         chart.set_size({"width": 720, "height": max(300, 24 * (last - head)) if kind == "bar" else 300})
         sheet.insert_chart(*at, chart)
 
@@ -124,7 +138,7 @@ def _front(book: Book, figures: Figures, title: str, said: Sequence[str]) -> tup
     say = book.words.say
     sheet = book.sheet(say(f"title.{figures.kind}"))
     sheet.write_string(0, 0, title, book.title)
-    sheet.write_datetime(1, 0, datetime.combine(figures.as_of, time()), book.formats["date"])
+    sheet.write_datetime(1, 0, datetime.combine(figures.as_of, time()), book.left)
     row = 3
     for text in said:
         sheet.merge_range(row, 0, row, 6, "", book.wrapped)
@@ -150,12 +164,12 @@ def _sales(book: Book, figures: Figures, title: str, said: Sequence[str], names:
 
     weeks = book.sheet(say("section.weeks"))
     last = book.table(weeks, 0, [(say("label.first_day"), "date"), (say("label.net"), money)], figures.weeks)
-    book.chart(weeks, "column", (1, 3), (0, last), [1])
+    book.chart(weeks, "column", (1, 3), (0, last), [1], "mm-dd")
 
     days = book.sheet(say("section.days"))
     headings = [(say("label.day"), "date"), (say("label.net"), money), (say("label.day_before"), money)]
     last = book.table(days, 0, headings, figures.days)
-    book.chart(days, "line", (1, 4), (0, last), [1, 2])
+    book.chart(days, "line", (1, 4), (0, last), [1, 2], "mm-dd")
 
     for by in BY:
         rows = figures.rows.get(by, ())
@@ -170,10 +184,14 @@ def _sales(book: Book, figures: Figures, title: str, said: Sequence[str], names:
         headings = [(say("label.month"), "month"), (say("label.net"), money), (say("label.margin"), money)]
         headings += [(say("label.margin_rate"), share)]
         last = book.table(sheet, 0, headings, [(m.first, m.net, m.margin, m.margin_rate) for m in figures.months])
-        book.chart(sheet, "column", (1, 5), (0, last), [1, 2])
+        book.chart(sheet, "column", (1, 5), (0, last), [1, 2], "yyyy-mm")
     if figures.last_month_rows:
-        sheet = book.sheet(say("section.month_rows", month=figures.last_month))
-        headings = [(say("label.name"), "text"), (say("label.net"), money), (say("label.margin"), money)]
+        sheet = book.sheet(say("section.month_sheet"))
+        headings = [
+            (say("section.month_rows", month=figures.last_month), "text"),
+            (say("label.net"), money),
+            (say("label.margin"), money),
+        ]
         headings += [(say("label.margin_rate"), share), (say("label.stock"), money), (say("label.turnover"), "decimal")]
         headings += [
             (say("label.supply_days"), "number"),
@@ -194,13 +212,19 @@ def _moves(row: Any, month: Period) -> list[Any]:
     return [row.now.net, before, moved, row.now.units, row.now.returned, row.now.returned_share, row.now.discount_share]
 
 
+def _dates(words: Words, about: Mapping[str, Any]) -> str | None:
+    first, last = about.get("start_date"), about.get("end_date")
+    if first is None:
+        return None
+    return words.say("label.from_to", first=first, last=last) if last else words.say("label.from_on", first=first)
+
+
 def _campaign(book: Book, figures: Figures, title: str, said: Sequence[str]) -> None:
     say, about, words = book.words.say, figures.about, book.words
     sheet, row = _front(book, figures, title, said)
     facts: list[tuple[str, Any, str]] = [
         (say("label.targeted"), about.get("targeted_member_count"), "number"),
-        (say("label.dates"), about.get("start_date"), "date"),
-        ("", about.get("end_date"), "date"),
+        (say("label.dates"), _dates(words, about), "text"),
     ]
     if "net_amount_in_window" in about:
         before = about["net_amount_before"] if about["is_comparable"] else None
@@ -214,7 +238,7 @@ def _campaign(book: Book, figures: Figures, title: str, said: Sequence[str]) -> 
             (say("label.redemption_rate"), about["redemption_rate"], "percent"),
         ]
     book.table(sheet, row, [(say("label.what"), "text"), (say("label.value"), "text")], [])
-    sheet.set_column(0, 0, 44)
+    sheet.set_column(0, 1, 40)
     for at, (label, value, way) in enumerate(facts, start=row + 1):
         _write(sheet, at, 0, label, book.formats["text"])
         _write(sheet, at, 1, value, book.formats[way])

@@ -180,9 +180,8 @@ def _charts(figure: Figures) -> dict[str, str]:
     if figure.kind == "campaign":
         return {}  # its bars stand in its table
     days = [f"{day:%m-%d}" for day, _, _ in figure.days]
-    drawn = {
-        "weeks": charts.columns([net for _, net in figure.weeks], [f"{d:%m-%d}" for d, _ in figure.weeks], "weeks")
-    }
+    weeks = tuple(f"{first:%m-%d}" for first, _ in figure.weeks)
+    drawn = {"weeks": charts.columns(tuple(net for _, net in figure.weeks), weeks, "weeks")}
     if figure.kind != "shop":
         now, before = [n for _, n, _ in figure.days], [b for _, _, b in figure.days]
         drawn["days"] = charts.lines(now, before if figure.month.is_comparable else [], days, "days")
