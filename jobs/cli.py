@@ -1042,10 +1042,15 @@ def status(as_json: Json = False) -> None:
     if as_json:
         _print_json([asdict(s) for s in services.status(settings())])
         return
-    table = Table("service", "address", "log-in", "pid", "log")
+    table = Table("service", "address", "log-in", box=None, pad_edge=False)
     for s in services.status(settings()):
-        table.add_row(s.name, s.address, s.login, str(s.pid), str(s.log))
-    out.print(table if table.row_count else "Nothing of ours is running: shoplake up")
+        table.add_row(s.name, s.address, s.login)
+    if not table.row_count:
+        out.print("Nothing of ours is running: shoplake up")
+        return
+    # Never cut: addresses and passwords are there to be copied.
+    out.print(table, width=max(out.width, 160), soft_wrap=True)
+    out.print(f"Logs: {settings().home / 'logs'}; with pids: --json", highlight=False, soft_wrap=True)
 
 
 @app.command(

@@ -1,10 +1,12 @@
 """The words of the command line, where a table's own tests do not see them."""
 
+from pathlib import Path
+
 import pandas as pd
 from typer.testing import CliRunner
 
 from jobs import cli
-from jobs.kit import query
+from jobs.kit import query, services
 
 
 def run(monkeypatch, *words: str, refused: tuple[str, str] | None = None) -> tuple[int, list[tuple[str, str]]]:
@@ -51,3 +53,11 @@ def test_the_latest_day_of_a_table_can_be_asked(spark, lake):
     days.write.format("delta").save(str(lake / "days"))
     (row,) = spark.sql(f"SELECT min(day) AS first, max(day) AS last FROM delta.`{lake / 'days'}`").collect()
     assert (str(row["first"]), str(row["last"])) == ("2025-01-01", "2025-01-02")
+
+
+def test_status_cuts_no_address_and_no_password(monkeypatch):
+    address, login = "jdbc:hive2://127.0.0.1:10000/default", "bi / " + "x" * 32
+    one = services.Service("engine", address, login, 1, Path("engine.log"))
+    monkeypatch.setattr(services, "status", lambda _: [one])
+    said = CliRunner().invoke(cli.app, ["status"]).stdout
+    assert address in said and login in said
