@@ -1049,7 +1049,7 @@ def status(as_json: Json = False) -> None:
         out.print("Nothing of ours is running: shoplake up")
         return
     # Never cut: addresses and passwords are there to be copied.
-    out.print(table, width=max(out.width, 160), soft_wrap=True)
+    Console(width=max(out.width, 160)).print(table)
     out.print(f"Logs: {settings().home / 'logs'}; with pids: --json", highlight=False, soft_wrap=True)
 
 
