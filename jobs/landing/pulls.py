@@ -120,9 +120,14 @@ def _days(contract: Contract, landing: Path, as_of: date, zone: ZoneInfo) -> lis
         return Days(before[-1] + timedelta(days=1) if before else None, day, zone)
 
     # A whole export says what is so now: the next one is of the next day.
-    wanted = {as_of, *dates[-1:]} if contract.partition else {as_of}
+    wanted = {as_of, *dates[-1:]} if _is_dated(contract) else {as_of}
     asked = [since_the_file_before(day) for day in sorted(wanted)]
     return [d for d in asked if d.last not in files or files[d.last].arrived_at < d.until]
+
+
+def _is_dated(contract: Contract) -> bool:
+    """Whether a file holds what came in its days; else the whole, as it is now."""
+    return bool(contract.partition or (contract.pull and contract.pull.cursor))
 
 
 def _file_name(contract: Contract, day: date) -> str:
@@ -137,7 +142,7 @@ def _file_name(contract: Contract, day: date) -> str:
 
 def _is_known(contract: Contract, landing: Path, part: Path) -> bool:
     """Whether a whole export says nothing that the newest landed one does not."""
-    if contract.partition:  # dated rows: a file without any says that its day was asked for
+    if _is_dated(contract):  # a file without any row says that its day was asked for
         return False
     files = newest(landed(contract, landing))
     with part.open("rb") as file:

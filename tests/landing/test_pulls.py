@@ -1,13 +1,14 @@
 """Pulling: each day is asked for once, whatever the order and however often a run begins again."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobs.kit.contracts import load
+from jobs.kit.contracts import Pull, load
 from jobs.landing import files, pulls
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -71,6 +72,24 @@ def test_a_day_that_was_not_over_is_asked_for_again_before_the_next(run, source,
     monkeypatch.setattr(pulls, "_module", lambda contract, scheme: source)
     assert len(run("2025-05-07")) == 7
     assert source.windows[1:] == [(None, date(2025, 5, 6)), (date(2025, 5, 7), date(2025, 5, 7))]
+
+
+def test_what_changed_after_a_day_was_asked_for_is_asked_for_without_a_partition_too(tmp_path, source, monkeypatch):
+    """As `shoplake new source --relation` writes it: a cursor, and no date to partition by."""
+    contract = replace(load("bronze.tmall_orders"), partition=None, pull=Pull("gifts.redemptions", "updated_at"))
+    where = contract, tmp_path / "drop", tmp_path / "landing"
+
+    def run(day: int) -> None:
+        pulls.pull(where[0], "postgresql://x", *where[1:], as_of=date(2025, 5, day), zone=ZONE)
+        files.land(*where, as_of=date(2025, 5, day))
+
+    with monkeypatch.context() as then:
+        then.setattr(files._Shelf, "_now", lambda self: datetime(2025, 5, 6, 12, tzinfo=ZONE))
+        run(6)
+    run(7)
+    assert source.windows[1:] == [(None, date(2025, 5, 6)), (date(2025, 5, 7), date(2025, 5, 7))]
+    run(7)
+    assert len(source.windows) == 3, "both days are over, and were asked for when they were"
 
 
 def test_a_pull_that_fails_leaves_nothing_and_the_next_asks_again(run, source, tmp_path):
