@@ -132,6 +132,7 @@ def _from_file(contract: Contract) -> list[Check]:
         columns = [*check.kwargs.get("column_list", []), *(check.kwargs.get(k) for k in _COLUMN_KWARGS)]
         if unknown := {c for c in columns if c} - {c.name for c in contract.columns}:
             problems.append(f"{where}: the contract has no column {', '.join(sorted(unknown))}")
+        problems += [f"{where}: {problem}" for problem in _numbers_of_text(check, contract)]
         out.append(check)
     if not out and not problems:
         problems.append("no expectation at all: a gate is mandatory")
@@ -141,6 +142,27 @@ def _from_file(contract: Contract) -> list[Check]:
 
 
 _COLUMN_KWARGS = ("column", "column_A", "column_B")
+_COMPARED = {
+    "expect_column_values_to_be_between", "expect_column_min_to_be_between", "expect_column_max_to_be_between",
+    "expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set",
+}  # fmt: skip
+
+
+def _numbers_of_text(check: Check, contract: Contract) -> list[str]:
+    """What Spark could not compare with a column of text, as all that bronze received is: it would end the run."""
+    name = str(check.kwargs.get("column"))
+    if check.type not in _COMPARED or {c.name: c.type for c in contract.columns}.get(name) != "string":
+        return []
+    said = [check.kwargs.get("min_value"), check.kwargs.get("max_value"), *check.kwargs.get("value_set", [])]
+    wrong = [str(value) for value in said if value is not None and not isinstance(value, str)]
+    if not wrong:
+        return []
+    told = f"{name} is text, and {', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} not"
+    if check.type.endswith("_in_set"):
+        return [f"{told}: put it in quotes"]
+    return [
+        f"{told}: judge its form here (expect_column_values_to_match_regex), its size where it has its type: silver"
+    ]
 
 
 def judge(

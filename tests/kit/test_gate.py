@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.kit import gate
-from jobs.kit.contracts import Column, Contract
+from jobs.kit.contracts import Column, Contract, ContractError
 from jobs.kit.gate import Check
 
 
@@ -113,6 +113,26 @@ def test_a_warning_refuses_rows_and_the_rest_goes_on(monkeypatch, frame):
     refused = {r["id"]: r["_rules"] for r in verdict.refused.collect()}
     assert refused == {4: ["be_between(a)", "be_in_set(s)"], 5: ["be_in_set(s)"]}
     assert [r["id"] for r in verdict.accepted.orderBy("id").collect()] == [1, 2, 3, 6]
+
+
+@pytest.mark.parametrize(
+    ("type_", "said", "told"),
+    [
+        ("values_to_be_between", "min_value: 1", "s is text, and 1 is not: judge its form here"),
+        ("max_to_be_between", "max_value: 2025-01-01", "s is text, and 2025-01-01 is not: judge its form here"),
+        ("values_to_be_in_set", "value_set: [true, a]", "s is text, and True is not: put it in quotes"),
+    ],
+)
+def test_a_number_that_text_would_be_compared_with_is_found_before_a_run(monkeypatch, tmp_path, type_, said, told):
+    monkeypatch.setattr(gate, "EXPECTATIONS", tmp_path)
+    (tmp_path / "silver").mkdir()
+    line = "{{type: expect_column_{}, kwargs: {{column: {}, {}}}, severity: critical, why: w}}"
+    file = tmp_path / "silver" / "sample.yaml"
+    file.write_text(f"table: silver.sample\nexpectations:\n  - {line.format(type_, 's', said)}\n")
+    with pytest.raises(ContractError, match=told):
+        gate.checks(contract())
+    file.write_text(file.read_text().replace("column: s", "column: a"))
+    assert gate.checks(contract()), "of a number one may ask so"
 
 
 def test_too_many_refused_rows_and_critical_rules_publish_nothing(monkeypatch, frame):
