@@ -330,7 +330,7 @@ class _Load:
             newest = max((a.file.file_date for a in loaded or [] if a.file.file_date), default=None)
             before = sum(a.rows_in for a in every) - verdict.rows_in
             quality.record(verdict, self.contract, self.as_of, self.run_id, refused_before=before, newest=newest)
-            if not verdict.passed:
+            if loaded and not verdict.passed:  # where no file is left, there is no candidate to hold
                 where = quarantine.keep_candidate(spark, verdict.accepted, verdict, self.contract, self.run_id)
                 return [replace(
                     result, verdict="refused", rows_out=0, rows_refused=result.rows_in, note=where,

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from jobs import cli
 from jobs.demo import complete_journey
-from jobs.kit import bronze, quarantine
+from jobs.kit import bronze, gate, quarantine
 from jobs.kit import lake as storage
 from jobs.kit.run import run
 from tests.kit.test_increments import content
@@ -56,6 +56,22 @@ def test_a_bad_file_is_refused_alone_whatever_comes_with_it(lakes, tmp_path):
     assert (name, rule) == ("pos_lines_2017-01-04.csv", "file:too_many_refused_rows")
     assert detail.startswith("be_in_set(line_type): 1 of ")
     assert len(rows) > 100, "with 1 % allowed, one line of all would have passed"
+
+
+def test_a_file_refused_with_all_that_came_is_shown_though_the_gate_wants_rows(lake, monkeypatch):
+    complete_journey.write(lake / "drop", CUT)
+    for path in sorted((lake / "drop/pos/pos_lines").iterdir())[1:]:
+        path.unlink()
+    (path,) = (lake / "drop/pos/pos_lines").iterdir()
+    path.write_text(path.read_text().replace(",sale,", ",sold,", 1))
+    wanted = gate.Check("expect_table_row_count_to_be_between", {"min_value": 1}, "critical", "a table without rows")
+    checks = gate.checks
+    monkeypatch.setattr(gate, "checks", lambda contract: [*checks(contract), wanted])
+    (result,) = run("bronze.pos_lines", CUT.last)
+    assert (result.verdict, set(result.rules)) == ("refused", {"file:too_many_refused_rows"})
+    assert "be_in_set(line_type): 1 of" in result.note
+    page = CliRunner().invoke(cli.app, ["quarantine", "show", "bronze.pos_lines"]).output
+    assert path.name in page and "be_in_set(line_type): 1 of" in page
 
 
 def bring_up_to_date() -> list:
