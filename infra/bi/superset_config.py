@@ -1,7 +1,10 @@
 """Superset's settings. Secrets and addresses come from `shoplake up superset`, by environment variables."""
 
 import os
+from typing import Any
 
+from pyhive.sqlalchemy_hive import HiveDialect
+from sqlalchemy import text
 from superset.config import TALISMAN_CONFIG as DEFAULT_TALISMAN_CONFIG
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
@@ -28,3 +31,12 @@ TALISMAN_CONFIG["content_security_policy"] = {
     "style-src": ["'self'", "'unsafe-inline'"],
     "script-src": ["'self'", "'strict-dynamic'"],
 }
+
+
+def _tables(self: HiveDialect, connection: Any, schema: str | None = None, **_: Any) -> list[str]:
+    where = f" IN {self.identifier_preparer.quote_identifier(schema)}" if schema else ""
+    return [row[1] for row in connection.execute(text(f"SHOW TABLES{where}"))]
+
+
+# PyHive takes the first column of the answer for the table. Hive has but one; with Spark the first is the schema.
+HiveDialect.get_table_names = _tables

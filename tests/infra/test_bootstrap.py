@@ -278,3 +278,20 @@ def test_an_old_python_is_told_so() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.strip() == ("Shoplake needs Python 3.11 or newer; this is 3.9. Try `make PYTHON=python3.12 …`.")
+
+
+def test_superset_is_installed_once_per_lock_and_on_a_python_that_has_its_wheels(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bootstrap, "BI", tmp_path / ".shoplake" / "env" / "bi")
+    bootstrap.BI.mkdir(parents=True)
+    monkeypatch.setattr(bootstrap, "uv", lambda *words, **settings: asked.append(words))
+    monkeypatch.setattr(bootstrap.sys, "version_info", (3, 14, 0))
+    bootstrap.install_bi()
+    bootstrap.install_bi()
+    (words,) = asked
+    assert words[words.index("--python") + 1] == "3.12" and words[words.index("--group") + 1] == "bi"
+    (tmp_path / "uv.lock").write_text("another")
+    bootstrap.install_bi()
+    assert len(asked) == 2

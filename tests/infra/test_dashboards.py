@@ -158,6 +158,7 @@ TILES = """() => [...document.querySelectorAll('.dashboard-component-chart-holde
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("slug", SLUGS)
 def test_every_tile_draws(page, superset, slug) -> None:
     """None shows an error, none is empty; and nothing is loaded from elsewhere (Superset has a telemetry pixel)."""
@@ -185,6 +186,7 @@ def test_every_tile_draws(page, superset, slug) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_from_a_tile_to_its_rows(page, superset) -> None:
     page.set_viewport_size({"width": WIDTH, "height": 1400})
     page.goto(f"{superset.address}/superset/dashboard/sales/")
@@ -197,6 +199,7 @@ def test_from_a_tile_to_its_rows(page, superset) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_superset_reads_the_sql_port_too(page, superset) -> None:
     """As any BI tool would: lists tables and columns, and asks, as the user `bi`."""
     api = f"{superset.address}/api/v1"
