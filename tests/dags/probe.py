@@ -45,6 +45,7 @@ def structure() -> dict:
                         "at_once": t.max_active_tis_per_dag,
                         "retries": t.retries,
                         "words": t.words,
+                        "waits_for": str(getattr(t.trigger_rule, "value", t.trigger_rule)),
                         "alerts": [f.__name__ for f in t.on_failure_callback],
                     }
                     for t in dag.tasks

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -31,14 +32,19 @@ pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="Airflow is not inst
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
-    home = tmp_path_factory.mktemp("airflow")
+    with asking(tmp_path_factory.mktemp("airflow")) as ask:
+        yield ask
 
+
+@contextmanager
+def asking(home, **more):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "SHOPLAKE"))}
     env |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "PYTHONPATH": str(ROOT),
+        **more,
     }
     command = [str(PYTHON), str(ROOT / "tests" / "dags" / "probe.py")]
     with (
@@ -89,6 +95,19 @@ def test_every_file_is_read_fast_and_without_what_the_lake_needs(read):
 def test_every_table_and_model_has_one_task_named_after_it(dags):
     tasks = [task for dag in dags.values() for task in dag["tasks"]]
     assert sorted(tasks) == sorted(lineage.nodes())
+
+
+def test_what_dashboards_read_is_renewed_when_a_run_has_ended_whole(dags, tmp_path):
+    with asking(tmp_path, SHOPLAKE_DASHBOARDS="1") as ask:
+        found = ask("structure")["dags"]
+    renewing = {name: dag["tasks"].pop("extract.refresh") for name, dag in found.items() if "refresh" in str(dag)}
+    assert set(renewing) == {"refine", "score"} and {n: found[n]["tasks"] for n in dags} == {
+        n: dag["tasks"] for n, dag in dags.items()
+    }
+    for name, task in renewing.items():
+        inputs = {i for t in dags[name]["tasks"].values() for i in t["upstream"]}
+        assert set(task["upstream"]) == set(dags[name]["tasks"]) - inputs
+        assert task["waits_for"] == "none_failed" and task["words"] == ["extract", "--if-used"]
 
 
 def test_edges_and_assets_are_the_lineage(dags):
