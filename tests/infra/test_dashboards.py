@@ -13,15 +13,16 @@ import subprocess
 import sys
 import urllib.parse
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
 
-from jobs.kit import dashboards, extract, process, services
+from jobs.kit import dashboards, extract, lake, process, services
 from jobs.kit.contracts import all_contracts, load
-from jobs.kit.settings import Settings
+from jobs.kit.settings import Settings, settings
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 SLUGS = sorted(dashboards.titles(), key=dashboards.titles().__getitem__)
@@ -34,7 +35,8 @@ def no_lake() -> Iterator[None]:
     shutil.rmtree(extract.path().parent, ignore_errors=True)
     extract.refresh()
     yield
-    shutil.rmtree(extract.path().parent, ignore_errors=True)
+    for folder in (extract.path().parent, Path(settings().path("ops.quality"))):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,26 @@ def test_the_extract_has_every_table_and_column_even_of_an_empty_lake() -> None:
               for x in c.columns}  # fmt: skip
     assert wanted <= set(found)
     assert extract.refresh() is False  # nothing new
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one_whole() -> None:
+    row = {
+        "table": "gold.x",
+        "as_of": date(2025, 6, 1),
+        "run_id": "r",
+        "dimension": "validity",
+        "score": 0.5,
+        "rows": 2,
+    }
+    asked = "SELECT score, measured_at FROM ops.quality"
+    with duckdb.connect(str(extract.path()), read_only=True) as reader:
+        lake.append_ops("quality", [row | {"measured_at": datetime(2025, 6, 1, 8, tzinfo=UTC)}], extract.QUALITY)
+        assert extract.refresh() is True
+        assert reader.execute(asked).fetchall() == []
+    with duckdb.connect(str(extract.path()), read_only=True) as reader:
+        assert reader.execute(asked).fetchall() == [(0.5, datetime(2025, 6, 1, 8))]  # UTC, without a zone
+    assert extract.refresh() is False
+    assert [p.name for p in extract.path().parent.iterdir()] == [extract.path().name]
 
 
 def test_every_tile_names_its_table_and_can_be_asked(bundle) -> None:
