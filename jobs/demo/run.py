@@ -413,7 +413,8 @@ class _Watch:
             self.failed.pop(node, None)
             if task.state == "failed":
                 self.failed[node] = task
-            self._tell(node, task, done.get(node))
+            if node in self.board.lines:  # a task may be of no table: the one that renews what dashboards read
+                self._tell(node, task, done.get(node))
 
     def _tell(self, node: str, task: Task, run: dict[str, Any] | None) -> None:
         known: dict[str, Any] = {}
