@@ -88,7 +88,8 @@ def slow_stock(figures: Figures, at: Mapping[str, float]) -> Iterator[Finding]:
             continue
         if m.supply_days >= at["supply_days"]:
             values = {"name": m.name, "days": m.supply_days, "amount": m.stock, "month": m.first}
-            yield Finding("slow_stock", "problem", m.stock, values)
+            # By then the number says no more.
+            yield Finding("slow_stock" if m.supply_days <= 365 else "slow_stock_year", "problem", m.stock, values)
 
 
 def dead_stock(figures: Figures, at: Mapping[str, float]) -> Iterator[Finding]:

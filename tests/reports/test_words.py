@@ -33,7 +33,10 @@ def test_every_language_says_the_same_with_the_same_values():
 
 def test_every_rule_has_a_sentence_and_thresholds():
     known = {rule.__name__ for kind in advice.RULES.values() for rule in kind}
-    assert {key.removeprefix("advice.") for key in told("en") if key.startswith("advice.")} == known | {"also"}
+    assert {key.removeprefix("advice.") for key in told("en") if key.startswith("advice.")} == known | {
+        "also",
+        "slow_stock_year",
+    }
     assert set(rules(None)) == known
 
 
