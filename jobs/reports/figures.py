@@ -5,13 +5,13 @@ before it. Margin, stock and spoilage are told by the calendar month: there it i
 exact decimals in the business currency, as gold has them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from jobs.reports.read import WEEKS, Source
 
@@ -145,6 +145,9 @@ class Figures:
         return sum(net == 0 for _, net, _ in self.days)
 
 
+Named = TypeVar("Named", Row, Month)
+
+
 def change(now: Decimal, before: Decimal) -> float | None:
     """How much more than before, as a share of before; None where before is nothing to compare with."""
     return float((now - before) / before) if before > 0 else None
@@ -253,12 +256,18 @@ _PARTS = {"category": f"department, {_CATEGORY}", "store": "NULL, store_id", "ch
 def _rows(source: Source, key: str, by: str) -> Mapping[str, tuple[Row, ...]]:
     """What a subject sold by category, store or channel in the month, most first."""
     sql = f"SELECT {key}, {_PARTS[by]}, {_now_and_before(source, MONTH_DAYS)} FROM sales_daily GROUP BY ALL"
-    found: dict[str, list[Row]] = defaultdict(list)
-    for subject, _, name, *sums in _ask(source, sql):
+    found: dict[str, list[tuple[str, Row]]] = defaultdict(list)
+    for subject, department, name, *sums in _ask(source, sql):
         row = Row(name, _totals(sums[:4]), _totals(sums[4:]))
         if (row.now, row.before) != (Totals(), Totals()):
-            found[subject].append(row)
-    return {s: tuple(sorted(rows, key=lambda r: (-r.now.net, r.name))) for s, rows in found.items()}
+            found[subject].append((department, row))
+    return {s: tuple(sorted(_told_apart(rows), key=lambda r: (-r.now.net, r.name))) for s, rows in found.items()}
+
+
+def _told_apart(rows: list[tuple[str, Named]]) -> list[Named]:
+    """Rows with their department; of those that share a name, the department is told with it."""
+    names = Counter(row.name for _, row in rows)
+    return [replace(r, name=f"{r.name} ({department})") if names[r.name] > 1 else r for department, r in rows]
 
 
 def _weeks(source: Source, key: str) -> Mapping[str, tuple[tuple[date, Decimal], ...]]:
@@ -315,7 +324,8 @@ def _months(source: Source, key: str, by: str, only: date | None = None) -> Mapp
         SELECT {of}, spoiled_cost_amount AS spoiled, spoiled_unit_count AS lost, sold_unit_count AS kept
         FROM fresh_loss {where}
     )
-    SELECT subject, name, month, sum(net), sum(costed), CASE WHEN sum(costed) > 0 THEN sum(margin) END, sum(stock),
+    SELECT subject, part_of, name, month, sum(net), sum(costed), CASE WHEN sum(costed) > 0 THEN sum(margin) END,
+        sum(stock),
         sum(turned)::DOUBLE / nullif(sum(stock), 0)::DOUBLE,
         -- One row knows how many days its books cover; over several it is the month's.
         CASE WHEN count(stock) = 1 THEN max(supply_days)
@@ -324,14 +334,13 @@ def _months(source: Source, key: str, by: str, only: date | None = None) -> Mapp
     FROM told GROUP BY subject, part_of, name, month
     """
     nothing = None if "gold.category_margin" in source.missing else ZERO  # goods in stock of which nothing was sold
-    found: dict[str, list[Month]] = defaultdict(list)
-    for subject, label, month, net, costed, *rest in _ask(source, sql):
-        found[subject].append(Month(label, month, nothing if net is None else net, costed or ZERO, *rest))
-    if by == "category":
-        return {
-            subject: tuple(sorted(months, key=lambda m: (-(m.net or 0), m.name))) for subject, months in found.items()
-        }
-    return {subject: tuple(sorted(months, key=lambda m: m.first)) for subject, months in found.items()}
+    found: dict[str, list[tuple[str, Month]]] = defaultdict(list)
+    for subject, part_of, label, month, net, costed, *rest in _ask(source, sql):
+        told = Month(label, month, nothing if net is None else net, costed or ZERO, *rest)
+        found[subject].append((part_of, told))
+    if by == "month":
+        return {s: tuple(sorted((m for _, m in months), key=lambda m: m.first)) for s, months in found.items()}
+    return {s: tuple(sorted(_told_apart(rows), key=lambda m: (-(m.net or 0), m.name))) for s, rows in found.items()}
 
 
 def _stores(source: Source) -> Mapping[str, Mapping[str, Any]]:

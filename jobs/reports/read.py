@@ -15,6 +15,7 @@ import pyarrow as pa
 from jobs.kit import lake
 from jobs.kit.contracts import load
 from jobs.kit.tokens import TOKEN
+from jobs.reports.words import ReportError
 
 WEEKS = 26  # of history in a report
 MASKED = "•••"
@@ -91,7 +92,7 @@ def last_full_month(day: date) -> date:
 def read(as_of: date | None = None) -> Source:
     """Read what reports need, as of the last day with a sale (not after `as_of`, if one is given).
 
-    NotThereError if there is no sale to report.
+    NotThereError if there is no sale to report; ReportError if a table is older than its contract.
     """
     day, first = _last_day(as_of)
     con = duckdb.connect()
@@ -103,6 +104,8 @@ def read(as_of: date | None = None) -> Source:
             rows = _empty(table)
         else:
             versions[table] = version
+            if unknown := set(columns) - set(lake.schema(table)):
+                raise ReportError(f"{table} has no {', '.join(sorted(unknown))} yet: shoplake run {table} --full")
             rows = lake.read_small(table, f"SELECT {', '.join(columns)} FROM t WHERE {_recent(table, columns, day)}")
         con.register("_rows", rows)
         con.execute(f"CREATE TABLE {table.partition('.')[2]} AS SELECT {_masked(table, columns)} FROM _rows")

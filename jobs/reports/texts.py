@@ -60,8 +60,10 @@ def _said(words: Words, figures: Figures, period: Period, which: str) -> str:
 def _outcome(period: Period) -> str:
     if period.now == Totals():
         return "none"
-    if not period.is_comparable or period.before == Totals():
+    if not period.is_comparable:
         return "alone"
+    if period.before == Totals():
+        return "nothing_before"
     if period.change is None:  # more came back than was sold
         return "plain"
     return "same" if round(period.change, 3) == 0 else "up" if period.change > 0 else "down"

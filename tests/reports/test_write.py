@@ -5,14 +5,19 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import openpyxl
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from jobs import cli
+from jobs.demo.run import Flow
 from jobs.kit.contracts import load
 from jobs.kit.lake import NotThereError
+from jobs.kit.settings import settings
 from jobs.reports import read, write
 from jobs.reports.words import ReportError
 from tests.reports.conftest import LAST, sale, sales
@@ -164,6 +169,21 @@ def test_where_the_days_before_are_not_known_nothing_is_set_against_them(gold, t
     assert text.count("nothing known before") == 3  # all but the week
 
 
+def test_a_store_that_sold_nothing_before_says_so(gold, tmp_path):
+    gold("gold.sales_daily", *sales(), sale(LAST, "S3", "Milk", "7.77"))
+    text = page(reports(tmp_path), "en/store/S3.html")
+    assert "sales were CN¥7.77; in the 28 days before, nothing was sold." in text
+
+
+def test_categories_of_one_name_are_told_apart_by_their_department(gold, tmp_path):
+    gold(
+        "gold.sales_daily",
+        *[sale(LAST, "S1", "Misc", net) | {"department": d} for d, net in (("FUEL", "3"), ("DELI", "4"))],
+    )
+    text = page(reports(tmp_path), "en/store/S1.html")
+    assert re.findall(r"<td>(Misc[^<]*)</td>", text) == ["Misc (DELI)", "Misc (FUEL)"]
+
+
 def test_a_shop_alone_has_one_page(gold, tmp_path):
     gold("gold.sales_daily", *[r for r in sales() if r["store_id"] == "S1"])
     assert {e.id for e in reports(tmp_path).entries if e.kind == "shop"} == {"all"}
@@ -181,6 +201,22 @@ def test_without_a_sale_there_is_one_sentence(gold, tmp_path):
     with pytest.raises(ReportError, match="nothing is known of any campaign"):
         reports(tmp_path, kinds=["campaign"])
     assert not (tmp_path / "reports").exists() or list((tmp_path / "reports").iterdir()) == []
+
+
+def test_a_table_older_than_its_contract_is_one_sentence(gold, tmp_path):
+    gold("gold.sales_daily", *sales())
+    write_deltalake(settings().path("gold.fresh_loss"), pa.table({"store_id": ["S1"]}))
+    with pytest.raises(ReportError, match=r"gold.fresh_loss has no category, .* yet: shoplake run gold.fresh_loss"):
+        reports(tmp_path)
+
+
+def test_the_demo_ends_with_the_shops_page_if_anything_was_sold(gold, tmp_path):
+    flow = SimpleNamespace(conf=settings().model_copy(update={"home": tmp_path}))
+    assert Flow._reports(flow) == []
+    gold("gold.sales_daily", *sales())
+    pages = Flow._reports(flow)
+    assert [p.title for p in pages] == ["The shop's report, en", "The shop's report, zh"]
+    assert all(Path(p.address.removeprefix("file://")).is_file() for p in pages)
 
 
 # --- safety -----------------------------------------------------------------------------------------------------------
@@ -279,8 +315,6 @@ def test_a_part_joins_what_is_there_and_the_whole_replaces_it(gold, tmp_path):
 
 
 def test_the_command_prints_what_was_written(gold, tmp_path, monkeypatch):
-    from jobs.kit.settings import settings
-
     gold("gold.sales_daily", *sales())
     monkeypatch.setenv("SHOPLAKE_HOME", str(tmp_path))
     settings.cache_clear()
