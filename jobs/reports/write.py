@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
+import psutil
 from markupsafe import Markup
 
 from jobs.reports import advice, charts, figures, read, texts, workbook
@@ -218,7 +219,8 @@ def _replaced(folder: Path, *, keep: bool) -> Iterator[Path]:
     `keep`: it begins with what is there, as links. Who writes a file there must put a new one in its place (`_fresh`).
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    _tidy(folder)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=folder.parent))
     aside = staging.with_name(f"{staging.name}-old")
     try:
         staging.chmod(0o755)
@@ -235,6 +237,18 @@ def _replaced(folder: Path, *, keep: bool) -> Iterator[Path]:
             raise
     finally:
         for left in (staging, aside):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _tidy(folder: Path) -> None:
+    """Take away what a run that was killed left; had it just put the real folder aside, put that back."""
+    for left in sorted(folder.parent.glob(f".{folder.name}-*-*")):
+        writer = left.name.removeprefix(f".{folder.name}-").partition("-")[0]
+        if not writer.isdigit() or psutil.pid_exists(int(writer)):
+            continue
+        if left.name.endswith("-old") and not folder.exists():
+            left.rename(folder)
+        else:
             shutil.rmtree(left, ignore_errors=True)
 
 

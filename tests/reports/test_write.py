@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -292,6 +294,19 @@ def test_what_fails_midway_changes_nothing(gold, tmp_path):
         reports(tmp_path, own=own)
     assert files(made.folder) == before
     assert [p.name for p in (tmp_path / "reports").iterdir()] == [str(LAST)]
+
+
+def test_what_a_killed_run_left_is_taken_away_and_what_it_put_aside_is_put_back(gold, tmp_path):
+    gold("gold.sales_daily", *sales())
+    made = reports(tmp_path)
+    nobody = subprocess.Popen([sys.executable, "-c", ""])
+    nobody.wait()
+    killed = made.folder.with_name(f".{LAST}-{nobody.pid}-x_y")
+    killed.mkdir()
+    made.folder.rename(killed.with_name(f"{killed.name}-old"))
+    reports(tmp_path, kinds=["shop"], chosen=["zh"])
+    assert [p.name for p in (tmp_path / "reports").iterdir()] == [str(LAST)]
+    assert (made.folder / "en/store/S1.xlsx").is_file()
 
 
 def test_a_part_joins_what_is_there_and_the_whole_replaces_it(gold, tmp_path):
