@@ -1,7 +1,10 @@
 """The SQL port, asked by a real client (beeline, over JDBC): the user `bi` reads gold and scoring, and nothing else."""
 
+import itertools
 import re
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -62,6 +65,32 @@ def test_a_client_that_lists_columns_finds_them_with_types_and_descriptions(ask)
     listed = [line.split(",") for line in told.splitlines() if ",churn_scores," in line and "TABLE" not in line]
     assert {line[3]: line[5].lower() for line in listed} == {c.name: c.type for c in load(TABLE).columns}, told
     assert load(TABLE).column("customer_id").description in told
+
+
+def test_a_reader_sees_a_publish_whole_or_not_at_all(ask, spark):
+    """Two versions take turns while a reader asks by the table's name: each answer is the one or the other."""
+    contract = load(TABLE)
+    few, many = ([{"customer_id": f"C{n}", "as_of_date": date(2025, 6, 1), "decile": d} for n in range(rows)]
+                 for rows, d in ((10, 1), (500, 2)))  # fmt: skip
+    stop = threading.Event()
+
+    def publish():
+        for n in itertools.count():
+            rows, said = (few, many)[n % 2], {"batch": f"turn-{n}", "run_id": f"turn-{n}", "as_ofs": {}}
+            storage.publish(spark, make(spark, "churn_scores", rows), contract, said, rows=len(rows))
+            if stop.is_set():
+                return
+
+    with ThreadPoolExecutor(1) as publisher:
+        publishing = publisher.submit(publish)
+        try:
+            question = f"SELECT count(*), sum(decile), count(DISTINCT customer_id) FROM {TABLE}"
+            told = ask("bi", ask.info.bi_password, *[question] * 40)
+        finally:
+            stop.set()
+        publishing.result()
+    answers = [line for line in told.splitlines() if re.fullmatch(r"[\d,]+", line)]
+    assert len(answers) == 40 and set(answers) == {"10,10,10", "500,1000,500"}, told[-2000:]
 
 
 def test_an_engine_that_lost_its_names_gives_them_anew_with_the_columns_of_now(ask, spark):
