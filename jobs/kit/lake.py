@@ -10,6 +10,7 @@ well (docs/decisions/0104-no-daily-folders.md).
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -157,7 +158,6 @@ def publish(
     ready = _commented(frame.select(*names), contract)
     batch = f"{contract.name}:{said['batch']}"
     before = version(contract.name)
-    columns_before = {} if before is None else schema(contract.name)
     if replace and before is not None and _types(ready) != schema(contract.name):
         stay = read(spark, contract.name).where(f"NOT coalesce({replace}, false)")
         ready, replace = ready.unionByName(_in_form(stay, ready, contract)), None
@@ -189,18 +189,18 @@ def publish(
         )
     assert after is not None
     if contract.layer in SERVED and _serves(spark):
-        serve(spark, contract.name, anew=before is None or columns_before != schema(contract.name))
+        serve(spark, contract.name)
     return after
 
 
-def serve(spark: SparkSession, table: str, *, anew: bool) -> None:
+def serve(spark: SparkSession, table: str) -> None:
     """Let who asks the SQL port find a table by its name, with its columns as they are now.
 
     The catalog keeps the columns that a table had when it was named, and JDBC's metadata (what Tableau or DBeaver
-    lists) is read from there: after another column it is named `anew`. Without that, a table keeps the name it has.
+    lists) is read from there: after a change of columns it is named anew, and only then is there a moment without it.
     """
-    layer = table.split(".")[0]
-    if not anew and spark.catalog.tableExists(table):
+    layer, name = table.split(".")
+    if _catalog_columns(spark, layer, name) == [*schema(table)]:
         return
     place = settings().path(table).replace("\\", "\\\\").replace("'", "\\'")
     spark.sql(f"CREATE DATABASE IF NOT EXISTS {layer}").collect()
@@ -208,11 +208,19 @@ def serve(spark: SparkSession, table: str, *, anew: bool) -> None:
     spark.sql(f"CREATE TABLE IF NOT EXISTS {table} USING delta LOCATION '{place}'").collect()
 
 
+def _catalog_columns(spark: SparkSession, layer: str, name: str) -> list[str]:
+    """The columns that the catalog believes a table to have (Delta never asks it); none if the table has no name."""
+    if not spark.catalog.tableExists(f"{layer}.{name}"):
+        return []
+    (row,) = spark.sql(f"SHOW TABLE EXTENDED IN {layer} LIKE '{name}'").collect()
+    return re.findall(r"^ \|-- (\S+):", row["information"], re.M)
+
+
 def serve_all(spark: SparkSession) -> None:
-    """Name every table of gold and scoring anew: a new engine may have lost its catalog, or have an old one."""
+    """Name every table of gold and scoring whose name or columns a new engine's catalog has lost."""
     for contract in all_contracts() if _serves(spark) else ():
         if contract.layer in SERVED and version(contract.name) is not None:
-            serve(spark, contract.name, anew=True)
+            serve(spark, contract.name)
 
 
 def _serves(spark: SparkSession) -> bool:

@@ -1,6 +1,5 @@
 """The SQL port, asked by a real client (beeline, over JDBC): the user `bi` reads gold and scoring, and nothing else."""
 
-import itertools
 import re
 import subprocess
 import threading
@@ -74,23 +73,26 @@ def test_a_reader_sees_a_publish_whole_or_not_at_all(ask, spark):
                  for rows, d in ((10, 1), (500, 2)))  # fmt: skip
     stop = threading.Event()
 
-    def publish():
-        for n in itertools.count():
-            rows, said = (few, many)[n % 2], {"batch": f"turn-{n}", "run_id": f"turn-{n}", "as_ofs": {}}
-            storage.publish(spark, make(spark, "churn_scores", rows), contract, said, rows=len(rows))
-            if stop.is_set():
-                return
+    def publish(n):
+        rows, said = (few, many)[n % 2], {"batch": f"turn-{n}", "run_id": f"turn-{n}", "as_ofs": {}}
+        storage.publish(spark, make(spark, "churn_scores", rows), contract, said, rows=len(rows))
 
+    def take_turns():
+        n = 0
+        while not stop.is_set():
+            publish(n := n + 1)
+
+    publish(0)
     with ThreadPoolExecutor(1) as publisher:
-        publishing = publisher.submit(publish)
+        publishing = publisher.submit(take_turns)
         try:
             question = f"SELECT count(*), sum(decile), count(DISTINCT customer_id) FROM {TABLE}"
             told = ask("bi", ask.info.bi_password, *[question] * 40)
         finally:
             stop.set()
         publishing.result()
-    answers = [line for line in told.splitlines() if re.fullmatch(r"[\d,]+", line)]
-    assert len(answers) == 40 and set(answers) == {"10,10,10", "500,1000,500"}, told[-2000:]
+    answers = [line for line in told.splitlines() if line.strip() and not line.startswith("count(1)")]
+    assert set(answers) == {"10,10,10", "500,1000,500"} and len(answers) == 40, {*answers}
 
 
 def test_an_engine_that_lost_its_names_gives_them_anew_with_the_columns_of_now(ask, spark):
