@@ -56,7 +56,7 @@ AsOf = Annotated[
         "--as-of",
         parser=_date,
         metavar="YYYY-MM-DD",
-        help="The business day known to the run; default: the last one run.",
+        help="The business day known to the run; default: the latest one run, not today.",
     ),
 ]
 Days = Annotated[
@@ -65,7 +65,8 @@ Days = Annotated[
         "--as-of",
         parser=_date,
         metavar="YYYY-MM-DD",
-        help="The business day known to the run; default: the last one run. Several, one after another: say it again.",
+        help="The business day known to the run; default: the latest one run, not today. "
+        "Several, one after another: say it again.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for scripts.")]
@@ -77,7 +78,9 @@ def default_as_of() -> date:
 
     runs = lake.read_ops("runs")
     if runs is None:
-        return datetime.now().astimezone().date()
+        from jobs.kit.settings import settings
+
+        return datetime.now(settings().zone).date()
     import pyarrow.compute as pc
 
     return pc.max(runs["as_of"]).as_py()
@@ -101,7 +104,12 @@ def run(
     names = set(lineage.nodes()) if all_ else {lineage.full_name(t) for t in tables or []}
     if downstream:
         names |= {d for n in names for d in lineage.downstream(n)}
-    for day in sorted(set(as_of or [default_as_of()])):
+    if not as_of:
+        as_of = [default_as_of()]
+        out.print(
+            f"[dim]as of {as_of[0]} (without --as-of: the latest day that was run, else today)[/]", soft_wrap=True
+        )
+    for day in sorted(set(as_of)):
         stopped = set[str]()
         for name in [n for n in lineage.order() if n in names]:
             if because := stopped & set(lineage.inputs(name)):
@@ -111,10 +119,30 @@ def run(
                 stopped.add(name)
         if stopped:
             raise typer.Exit(GATE_REFUSED)
+    for name in sorted(names) if not all_ else []:
+        _tell_how_it_comes(name)
     if len(names) > 1:  # of one table, whoever ran it knows when the others are done
         from jobs.kit import extract as dashboards_file
 
         dashboards_file.refresh_if_used()
+
+
+def _tell_how_it_comes(name: str) -> None:
+    """Of a table of bronze for which nothing ever came: where it is looked for."""
+    from jobs.kit.contracts import load
+    from jobs.kit.settings import settings
+    from jobs.landing import files
+
+    contract = load(name) if name.startswith("bronze.") else None
+    if contract is None or contract.drop is None or contract.source in settings().sources:
+        return
+    if not files.landed(contract, settings().landing):
+        out.print(
+            f"{name}: nothing ever came. Drop files into {settings().drop / contract.drop.folder}, or say where to "
+            f"ask: SHOPLAKE_SOURCES__{str(contract.source).upper()}=postgresql://… (docs/sources.md)",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _run_one(name: str, day: date, full: bool) -> bool:
@@ -566,7 +594,7 @@ def identity_log(
 
 @contract_app.command("lint")
 def contract_lint() -> None:
-    """Read every contract, expectation and signature strictly; every problem at once."""
+    """Read every contract, expectation and signature strictly, and find what still says TODO; every problem at once."""
     from jobs.kit import gate
     from jobs.kit.contracts import ContractError, all_contracts
 
@@ -581,14 +609,40 @@ def contract_lint() -> None:
         try:
             from jobs.kit.contracts import parse
 
-            gate.checks(parse(path))
+            contract = parse(path)
+            gate.checks(contract)
+            problems += _nobodys(contract)
         except ContractError as error:
             problems.append(str(error))
+        problems += _todos(path)
     for problem in problems:
-        err.print(problem, highlight=False)
+        err.print(problem, highlight=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     out.print(f"{len(all_contracts())} contracts, all well")
+
+
+def _nobodys(contract: Any) -> list[str]:
+    """Columns that tell of persons in a table of bronze that does not say of whom: erasing would pass them by."""
+    classed = [c.name for c in contract.columns if c.classification]
+    if contract.layer != "bronze" or contract.subject or not classed:
+        return []
+    said = f"- {{property: subject, value: {{erasure: delete, by: {{erp: {classed[0]}}}}}}}"
+    return [
+        f"{contract.path}: {', '.join(classed)} tells of persons, and nothing says whose a record is, for shoplake "
+        f"erase: {said} (docs/sources.md)"
+    ]
+
+
+def _todos(contract: Path) -> list[str]:
+    """Where a table's contract, expectations and module still say TODO."""
+    checkout, layer = lineage.JOBS.parent, contract.parent.name
+    found = []
+    for path in (contract, checkout / "expectations" / layer / contract.name, contract.with_suffix(".py")):
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if numbers := [str(n) for n, line in enumerate(lines, 1) if "TODO" in line]:
+            found.append(f"{path.relative_to(checkout)}: TODO in line {', '.join(numbers)}")
+    return found
 
 
 @contract_app.command("diff")
@@ -811,45 +865,74 @@ def new(
         list[str] | None,
         typer.Option(help="For a source that is a database: schema.table, or 'schema.*'; columns are filled in."),
     ] = None,
+    deletions: Annotated[
+        bool, typer.Option("--deletions", help="With --relation: also a table of the rows that are gone there, by key.")
+    ] = False,
 ) -> None:
     """Write the files of a new table, ready to fill in: module, contract, expectations, test.
 
     Of a database that can be asked (SHOPLAKE_SOURCES__ERP=postgresql://…) the columns are filled in, one table for each
-    relation: shoplake new source --system erp --relation 'erp.*'
+    relation: shoplake new source --system erp --relation 'erp.*' --deletions. What exists is left as it is. Step by
+    step: docs/sources.md.
     """
     from jobs.kit import scaffold
-    from jobs.kit.settings import settings
 
-    if relation:
-        from jobs.landing import relational
-
-        if kind != Kind.source or not system or system not in settings().sources:
-            raise typer.BadParameter(
-                "a relation is of a source whose address is known: SHOPLAKE_SOURCES__ERP=postgresql://… "
-                "shoplake new source --system erp --relation erp.products"
-            )
-        found = relational.describe(system, settings().sources[system].get_secret_value(), relation)
-        if name and len(found) > 1:
-            raise typer.BadParameter(f"one name for {len(found)} relations: leave it out, then each keeps its own")
-        known, names = {n.split(".")[1] for n in lineage.nodes()}, []
-        for one in found:
-            table = name or one.name.split(".")[1]
-            if table in known:
-                out.print(f"left {table} as it is: there is a table of that name")
-                continue
-            names.append(table)
-            for path in scaffold.of_relation(one, table, system):
-                out.print(f"wrote {path}")
-        if names:
-            out.print(
-                f"Read what they say, TODO above all, then: shoplake contract lint && shoplake run {' '.join(names)}"
-            )
+    if relation or deletions:
+        _new_of_relations(kind, name, system or "", relation or [], deletions)
         return
     if not name:
         raise typer.BadParameter("say the table's name")
     for path in scaffold.new(kind.value, name, inputs or [], system):
-        out.print(f"wrote {path}")
-    out.print("Fill in what says TODO, then: shoplake contract lint && shoplake run " + name)
+        out.print(f"wrote {path}", soft_wrap=True)
+    out.print(f"Fill in what says TODO, then: shoplake contract lint && shoplake run {name}", soft_wrap=True)
+
+
+def _new_of_relations(kind: Kind, name: str, system: str, relation: list[str], deletions: bool) -> None:
+    from jobs.kit import scaffold
+    from jobs.kit.contracts import load
+    from jobs.kit.settings import settings
+    from jobs.landing import relational
+
+    if kind != Kind.source or not relation or system not in settings().sources:
+        raise typer.BadParameter(
+            "a relation is of a source whose address is known: SHOPLAKE_SOURCES__ERP=postgresql://… "
+            "shoplake new source --system erp --relation erp.products"
+        )
+    found = relational.describe(system, settings().sources[system].get_secret_value(), relation)
+    if name and len(found) > 1:
+        raise typer.BadParameter(f"one name for {len(found)} relations: leave it out, then each keeps its own")
+    known = {n.split(".")[1]: n for n in lineage.nodes()}
+    names, keys = list[str](), dict[str, str]()
+    for one in found:
+        table = name or one.name.split(".")[1].lower()
+        if there := known.get(table):
+            pull = load(there).pull if there.startswith("bronze.") else None
+            if pull is None or pull.relation != one.name:
+                other = f"shoplake new source {system}_{table} --system {system} --relation {one.name}"
+                out.print(f"[red]not written:[/] {one.name}, for there is {there}. Name it: {other}", soft_wrap=True)
+                continue
+            out.print(f"left {there} as it is", highlight=False)
+        else:
+            names.append(table)
+            for path in scaffold.of_relation(one, table, system):
+                out.print(f"wrote {path}", highlight=False, soft_wrap=True)
+        keys |= {table: one.keys[0]} if len(one.keys) == 1 else {}
+        if deletions and len(one.keys) != 1:
+            out.print(f"{one.name} has no key of one column: its deleted rows are not looked for", soft_wrap=True)
+    if deletions and keys:
+        table = f"{system}_deletions"
+        if table in known:
+            said = f"keys: {', '.join(f'{t}: {k}' for t, k in keys.items())}"
+            out.print(f"left bronze.{table} as it is; see that its pull says {said}", highlight=False, soft_wrap=True)
+        else:
+            names.append(table)
+            for path in scaffold.deletions(system, keys):
+                out.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    if names:
+        out.print(
+            f"Read what they say, TODO above all, then: shoplake contract lint && shoplake run {' '.join(names)}",
+            soft_wrap=True,
+        )
 
 
 @app.command()

@@ -78,7 +78,7 @@ def new(kind: str, name: str, inputs: list[str], system: str | None) -> list[Pat
         f"expectations/{layer}/{name}.yaml": _EXPECTATIONS.format(layer=layer, name=name),
     }
     if layer == "bronze":
-        files[f"jobs/landing/{system}.py"] = _landing(str(system))
+        files[f"jobs/landing/{system}.py"] = f'"""{system}."""\n\nSCHEDULE = "0 3 * * *"  # business time zone\n'
     else:
         files[f"jobs/{layer}/{name}.py"] = _MODULE.format(
             arguments=", ".join(f"{b}: DataFrame" for b in bare), first=bare[0], imports=""
@@ -100,15 +100,19 @@ _LOGICAL = {
     "smallint": "integer", "integer": "integer", "bigint": "integer", "numeric": "number", "real": "number",
     "double": "number", "boolean": "boolean", "date": "date", "timestamp with time zone": "timestamp",
 }  # fmt: skip
-_PERSONAL = re.compile(r"name$|phone|mobile|tel$|e?mail|address|birth|passport|id_?card|document|openid|wechat")
+_PERSONAL = re.compile(
+    r"name$|phone|mobile|tel$|e?mail|address|birth|passport|id_?card|document|openid|wechat|member|customer|card|account"
+)
+_CLASS = "TODO classification: identifier, personal, pseudonymous or none?"
 _CHANGED = re.compile(r"(updated|modified|changed|last_update)")
 
 
 def of_relation(relation: Relation, name: str, system: str) -> list[Path]:
     """Write the files of a bronze table that is pulled from a database's relation; nothing that exists is touched.
 
-    Names, types, what may be null and comments are the database's. The cursor is the first column of time that is
+    Names, types, what may be null and comments are the database's. The cursor is the first date or time that is
     called like a change and never null; without one the whole is pulled each time. What looks personal is marked.
+    The gate of a table with a cursor holds on nights without news too.
     """
     written = new("source", name, [], system)
     contract = CHECKOUT / f"jobs/bronze/{name}.yaml"
@@ -118,14 +122,15 @@ def of_relation(relation: Relation, name: str, system: str) -> list[Path]:
         said = [comment or f"{column} of {relation.name}"]
         said += ["key there"] * (column in relation.keys)
         said += [f"{type_}: a view can say its zone"] * (type_ == "timestamp without time zone")
-        said += ["TODO classification: identifier, personal or none?"] * bool(_PERSONAL.search(column.lower()))
+        said += [_CLASS] * bool(_PERSONAL.search(column.lower()))
         described = json.dumps("; ".join(said), ensure_ascii=False)
         required = ", required: true" * never_null
         ours = re.sub(r"\W", "_", column.lower())
         required += f", physicalName: {json.dumps(column)}" * (ours != column)
         columns += f"      - {{name: {ours}, logicalType: {logical}, physicalType: string{required}, "
         columns += f"description: {described}}}\n"
-    cursor = next((n for n, t, never, _ in relation.columns if never and "time" in t and _CHANGED.search(n)), "")
+    dated = (n for n, t, never, _ in relation.columns if never and t.startswith(("timestamp", "date")))
+    cursor = next(filter(_CHANGED.search, dated), "")
     pull = f"{{relation: {relation.name}" + f", cursor: {cursor}" * bool(cursor) + "}"
     text = contract.read_text(encoding="utf-8")
     text = text.replace(_KEYED.format(key=f"{name}_id").replace(_KEY, ""), columns)
@@ -133,11 +138,57 @@ def of_relation(relation: Relation, name: str, system: str) -> list[Path]:
     text = text.replace('"TODO: what it is for"', json.dumps(relation.comment or f"Rows of {relation.name}."))
     contract.write_text(text + f"      - {{property: pull, value: {pull}}}\n", encoding="utf-8")
     expectations = CHECKOUT / f"expectations/bronze/{name}.yaml"
-    why = "A relation without rows was asked for in the wrong place."
-    filled = expectations.read_text(encoding="utf-8").replace("TODO: say why it matters", why)
+    filled = expectations.read_text(encoding="utf-8").replace("TODO: say why it matters", _WHOLE)
+    if cursor:
+        filled = _DATED.format(name=name, cursor=re.sub(r"\W", "_", cursor.lower()))
     expectations.write_text(filled, encoding="utf-8")
     return written
 
 
-def _landing(system: str) -> str:
-    return f'"""{system}: files in the drop folder."""\n\nSCHEDULE = "0 3 * * *"\n'
+_WHOLE = "A relation without rows was asked for in the wrong place."
+_DATED = """table: bronze.{name}
+expectations:
+  - {{type: expect_column_values_to_match_regex, kwargs: {{column: {cursor}, regex: "^20[0-9][0-9]-"}}, \
+severity: warning, max_refused_share: 0.01,
+     why: "A change of another century was dated by a wrong clock, and rows are asked for by this date."}}
+"""
+
+
+def deletions(system: str, keys: dict[str, str]) -> list[Path]:
+    """Write the files of `<system>_deletions`: which rows of these tables of bronze are gone, by their key columns."""
+    name = f"{system}_deletions"
+    written = new("source", name, [], system)
+    contract = CHECKOUT / f"jobs/bronze/{name}.yaml"
+    text = contract.read_text(encoding="utf-8")
+    described = "The row's key: " + ", ".join(f"{column} of {table}" for table, column in keys.items())
+    described += f"; {_CLASS}" * any(_PERSONAL.search(column) for column in keys.values())
+    columns = _DELETIONS.format(key=json.dumps(described, ensure_ascii=False))
+    text = text.replace(_KEYED.format(key=f"{name}_id").replace(_KEY, ""), columns)
+    text = text.replace("TODO: one row per …", "one row per table, key and day on which it was found gone or back")
+    text = text.replace(
+        "TODO: what it is for", f"Rows gone from {system} since they were landed, and those that came back."
+    )
+    said = ", ".join(f"{table}: {column}" for table, column in keys.items())
+    text += f"      - {{property: pull, value: {{keys: {{{said}}}}}}}\n"
+    contract.write_text(text, encoding="utf-8")
+    (CHECKOUT / f"expectations/bronze/{name}.yaml").write_text(_GONE_OR_BACK.format(name=name), encoding="utf-8")
+    return written
+
+
+# As silver's verbs want it (keep_deleted of jobs/verbs.py).
+_DELETIONS = """      - {{name: table_name, logicalType: string, physicalType: string, required: true, \
+description: The table of bronze whose row it was}}
+      - {{name: row_key, logicalType: string, physicalType: string, required: true, description: {key}}}
+      - {{name: is_deleted, logicalType: string, physicalType: string, required: true, \
+description: "Y: the database no longer has it; N: it has it again"}}
+      - {{name: seen_on, logicalType: date, physicalType: string, required: true, \
+description: Day on which it was found so}}
+      - {{name: seen_date, logicalType: date, physicalType: date, required: true, partitioned: true, \
+partitionKeyPosition: 1, description: Day on which it was found so,
+         customProperties: [{{property: derived, value: "try_cast(seen_on AS date)"}}]}}
+"""
+_GONE_OR_BACK = """table: bronze.{name}
+expectations:
+  - {{type: expect_column_values_to_be_in_set, kwargs: {{column: is_deleted, value_set: ["Y", "N"]}}, \
+severity: critical, why: "A third word would be taken for neither, and the row stay as it was."}}
+"""
