@@ -386,9 +386,25 @@ def quarantine_show(
         out.print(f"[bold]{escape(', '.join(r['rules']))}[/]  {escape(where)}", highlight=False, soft_wrap=True)
         out.print(f"    {escape(r['row'] or '')}", highlight=False, soft_wrap=True)
     if not total:
-        out.print(f"Nothing of {name} is in quarantine.")
+        out.print(_held_as_a_whole(name) or f"Nothing of {name} is in quarantine.", highlight=False, soft_wrap=True)
     if total > limit:
         out.print(f"… {total - limit:,} more: --limit {total}")
+
+
+def _held_as_a_whole(name: str) -> str:
+    """What held a table whose rows are each in order: rules over all of them, of its last run. Empty if none did."""
+    from jobs.kit import lake
+
+    if lake.version("ops.runs") is None:
+        return ""
+    sql = f"SELECT verdict, rules FROM t WHERE \"table\" = '{name}' ORDER BY finished_at DESC LIMIT 1"
+    last = lake.read_small("ops.runs", sql).to_pylist()
+    if not last or last[0]["verdict"] != "refused":
+        return ""
+    rules = ", ".join(json.loads(last[0]["rules"] or "{}"))
+    return (
+        f"No row of {name} is refused, but its last candidate as a whole: {rules}. Its page: shoplake docs"
+    )
 
 
 @quarantine_app.command("replay")

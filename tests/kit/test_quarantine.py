@@ -8,7 +8,7 @@ from jobs import cli
 from jobs.demo import complete_journey
 from jobs.kit import bronze, gate, quarantine
 from jobs.kit import lake as storage
-from jobs.kit.run import run
+from jobs.kit.run import Result, record, run
 from tests.kit.test_increments import content
 
 CUT = complete_journey.Cut(every=200, last=date(2017, 1, 8), stores=1, only_sold=True)
@@ -78,3 +78,11 @@ def bring_up_to_date() -> list:
     """The results of order_lines; bronze only has to be there."""
     run("bronze.pos_lines", CUT.last)
     return run(TABLE, CUT.last)
+
+
+def test_a_table_that_a_rule_over_all_rows_held_is_not_called_well(lake):
+    record([Result("silver.orders", date(2025, 6, 1), "r1", "refused", rules={"row_count": 1})])
+    said = CliRunner().invoke(cli.app, ["quarantine", "show", "silver.orders"]).stdout
+    assert "as a whole: row_count" in said and "shoplake docs" in said
+    record([Result("silver.orders", date(2025, 6, 1), "r2", "published")])
+    assert "Nothing of silver.orders" in CliRunner().invoke(cli.app, ["quarantine", "show", "silver.orders"]).stdout
