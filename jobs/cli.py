@@ -402,9 +402,7 @@ def _held_as_a_whole(name: str) -> str:
     if not last or last[0]["verdict"] != "refused":
         return ""
     rules = ", ".join(json.loads(last[0]["rules"] or "{}"))
-    return (
-        f"No row of {name} is refused, but its last candidate as a whole: {rules}. Its page: shoplake docs"
-    )
+    return f"No row of {name} is refused, but its last candidate as a whole: {rules}. Its page: shoplake docs"
 
 
 @quarantine_app.command("replay")

@@ -161,7 +161,7 @@ def _drop(said: Settings) -> Examined:
     """Folders under the drop folder that no contract reads."""
     from jobs.kit.contracts import all_contracts
 
-    known = {f"{c.source}/{c.table}" for c in all_contracts() if c.layer == "bronze"}
+    known = {c.drop.folder for c in all_contracts() if c.drop}
     there = {f"{p.parent.name}/{p.name}" for p in said.drop.glob("*/*") if p.is_dir()}
     stray = sorted(there - known)
     text = f"nobody reads {', '.join(stray)}" if stray else f"{len(there)} folders, each with a contract"
