@@ -10,6 +10,9 @@ customers bought once, say) they share the score of the worst place in the tie, 
 Segments are the usual eleven of Putler's RFM grid (https://www.putler.com/rfm-analysis/): recency score against the
 mean of frequency and monetary score (halves up). Its published ranges overlap ("Loyal: R 2-5, FM 3-5", "Champions:
 R 4-5, FM 4-5"), so the grid below decides: every cell lies within the range that the source gives for its segment.
+
+Beside it stands the segment of 28 days before, by the same rule among the customers of that day, so that moves between
+segments can be counted from the first run on. It is computed from what is known now: a sale that came late counts.
 """
 
 from datetime import date, timedelta
@@ -21,16 +24,18 @@ from jobs.verbs import keep_until, sum_money
 
 
 def build(customer_orders: DataFrame, *, as_of: date) -> DataFrame:
-    """Measure, score, name."""
+    """The customers of the day, and what they were MOVE_DAYS before."""
+    before = classify(customer_orders, as_of - timedelta(days=MOVE_DAYS))
     return (
-        customer_orders.transform(keep_until, "order_date", as_of)
-        .transform(measure, as_of)
-        .transform(with_scores)
-        .withColumns({"segment": name_segment(), "as_of_date": F.lit(as_of)})
+        classify(customer_orders, as_of)
+        # One to at most one: who is new since has no segment of then.
+        .join(before.select("customer_id", F.col("segment").alias("segment_28d_before")), on="customer_id", how="left")
+        .withColumn("as_of_date", F.lit(as_of))
     )
 
 
 WINDOW_DAYS = 365
+MOVE_DAYS = 28
 # Row: recency score 5 down to 1. Column: frequency-and-monetary score 1 to 5.
 GRID = (
     ("New Customers", "Potential Loyalists", "Loyal Customers", "Champions", "Champions"),
@@ -39,6 +44,12 @@ GRID = (
     ("Hibernating", "Hibernating", "At Risk", "At Risk", "At Risk"),
     ("Lost", "Lost", "At Risk", "Can't Lose Them", "Can't Lose Them"),
 )
+
+
+def classify(orders: DataFrame, as_of: date) -> DataFrame:
+    """Measure, score, name."""
+    known = orders.transform(keep_until, "order_date", as_of)
+    return known.transform(measure, as_of).transform(with_scores).withColumn("segment", name_segment())
 
 
 def measure(orders: DataFrame, as_of: date) -> DataFrame:

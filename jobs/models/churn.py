@@ -15,6 +15,7 @@ five months of the demo data was 0.634 with the departments' shares and without,
 order lines.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -32,6 +33,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from jobs.gold import customer_features
+from jobs.models import drift
 from jobs.models.base import Fitted, NotEnoughError
 
 REQUIRES = ("xgboost-cpu", "numpy", "pandas")
@@ -111,7 +113,7 @@ def fit(
                 f"there are {churned} and {len(part) - churned} (horizon {days} days, as of {as_of})"
             )
     model = train(training, validation, params)
-    model.set_attr(horizon_days=str(days))
+    model.set_attr(horizon_days=str(days), reference=json.dumps(drift.reference(inputs_and_score(model, training))))
     baselines = {
         "recency_only": measures(test["churned"], recency_only(training).predict_proba(inputs(test))[:, 1]),
         "logistic_regression": measures(test["churned"], logistic(training).predict_proba(inputs(test))[:, 1]),
@@ -241,6 +243,11 @@ def probability(model: xgb.Booster, frame: pd.DataFrame) -> np.ndarray:
     if missing := set(names) - set(frame.columns):
         raise ValueError(f"the model wants features that are no more: {', '.join(sorted(missing))}")
     return np.asarray(model.predict(xgb.DMatrix(frame[names].astype(float))), dtype=float)
+
+
+def inputs_and_score(model: xgb.Booster, frame: pd.DataFrame) -> pd.DataFrame:
+    """What the model is given and what it says of it (`churn_probability`), as floats."""
+    return inputs(frame).assign(churn_probability=probability(model, frame))
 
 
 def score(model: xgb.Booster, features: pd.DataFrame) -> pd.DataFrame:

@@ -178,6 +178,7 @@ def _subjects(source: Source, level: str) -> list[Figures]:
     about = _stores(source) if level == "store" else {}
     pairs = _store_pairs(source) if level == "store" else {}
     unreconciled = _unreconciled(source) if level == "store" else {}
+    orders = _orders(source, key) if level in ("store", ALL) else {}  # an order holds several categories
     found = []
     for subject in sorted(set(last_sale) | set(about)):
         week, month = periods[subject]
@@ -198,7 +199,7 @@ def _subjects(source: Source, level: str) -> list[Figures]:
                 last_month_rows=last_month_rows.get(subject, ()),
                 pairs=pairs.get(subject, ()),
                 last_sale=last_sale.get(subject),
-                orders=_orders(source) if level == ALL else {},
+                orders=orders.get(subject, {}),
                 value_classes=_value_classes(source) if level == ALL else {},
                 unreconciled=unreconciled.get(subject, ()),
                 missing=source.missing,
@@ -369,17 +370,15 @@ def _unreconciled(source: Source) -> Mapping[str, tuple[tuple[date, Decimal], ..
     return {store: tuple(months) for store, months in found.items()}
 
 
-def _orders(source: Source) -> Mapping[int, tuple[int, int]]:
-    """Orders over all channels, by days of the period; empty if no table tells."""
-    if not _ask(source, "SELECT 1 FROM channel_daily LIMIT 1"):
-        return {}
-    found = {}
+def _orders(source: Source, key: str) -> Mapping[str, Mapping[int, tuple[int, int]]]:
+    """Orders of each subject by days of the period: in it, and in as many days before; empty if no table tells."""
+    found: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
     for days in (WEEK_DAYS, MONTH_DAYS):
-        sql = """SELECT coalesce(sum(order_count) FILTER (WHERE order_date > ?), 0), coalesce(sum(order_count) FILTER
-        (WHERE order_date <= ? AND order_date > ?), 0) FROM channel_daily"""
+        sql = f"""SELECT {key}, coalesce(sum(order_count) FILTER (WHERE order_date > ?), 0), coalesce(sum(order_count)
+        FILTER (WHERE order_date <= ? AND order_date > ?), 0) FROM store_daily GROUP BY ALL"""
         middle = source.as_of - timedelta(days=days)
-        now, before = _ask(source, sql, middle, middle, middle - timedelta(days=days))[0]
-        found[days] = (int(now), int(before))
+        for subject, now, before in _ask(source, sql, middle, middle, middle - timedelta(days=days)):
+            found[subject][days] = (int(now), int(before))
     return found
 
 

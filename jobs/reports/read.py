@@ -46,7 +46,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "gold.store_affinity": (
         "as_of_date", "store_id", "category", "other_category", "pair_order_count", "lift",
     ),
-    "gold.channel_daily": ("order_date", "channel", "order_count", "return_count"),
+    "gold.store_daily": ("order_date", "store_id", "order_count"),
     "gold.customer_value": ("as_of_date", "value_class", "net_amount_365d"),
     "gold.ledger_reconciliation": ("month_start_date", "store_id", "ledger_difference_amount", "is_reconciled"),
     "gold.campaign_performance": (

@@ -4,7 +4,7 @@ Each function takes a connection made by `connect` and returns what the gold tab
 are those of the contracts, written a second time on purpose: where the two disagree, one of them is wrong.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from importlib.resources import files
 
 import duckdb
@@ -92,8 +92,18 @@ def basket_items(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
 
 
 def customer_rfm(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
-    """Scores by counting, for each member, the members who are strictly worse."""
-    return _arrow(con, f"""
+    """Scores by counting, for each member, the members who are strictly worse; the same four weeks before."""
+    return _arrow(
+        con,
+        f"""
+        SELECT now.*, before.segment AS segment_28d_before
+        FROM ({_rfm(as_of)}) now
+        LEFT JOIN ({_rfm(as_of - timedelta(weeks=4))}) before USING (customer_id)""",
+    )
+
+
+def _rfm(as_of: date) -> str:
+    return f"""
         WITH value AS (
             SELECT member, date_diff('day', max(day), DATE '{as_of}') AS r,
                    count(DISTINCT basket) FILTER (day > DATE '{as_of}' - 365) AS f,
@@ -121,7 +131,7 @@ def customer_rfm(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:
                     WHEN fm >= 3 THEN 'At Risk'
                     WHEN mean.r = 2 THEN 'Hibernating'
                     ELSE 'Lost' END AS segment
-        FROM mean JOIN value USING (member)""")  # fmt: skip
+        FROM mean JOIN value USING (member)"""  # fmt: skip
 
 
 def customer_features(con: duckdb.DuckDBPyConnection, as_of: date) -> pa.Table:

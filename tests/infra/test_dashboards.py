@@ -212,7 +212,7 @@ def test_every_tile_draws(page, superset, slug) -> None:
 def test_from_a_tile_to_its_rows(page, superset) -> None:
     page.set_viewport_size({"width": WIDTH, "height": 1400})
     page.goto(f"{superset.address}/superset/dashboard/sales/")
-    tile = page.locator(".dashboard-component-chart-holder", has_text="Orders · gold.channel_daily")
+    tile = page.locator(".dashboard-component-chart-holder", has_text="Orders · gold.store_daily")
     tile.get_by_label("More Options").click()
     page.locator(".ant-dropdown-menu").get_by_text("Drill to detail", exact=True).click()
     rows = page.locator(".ant-modal-content, [role=dialog]")

@@ -54,6 +54,24 @@ def added_up(rows: list[dict], days: int, before: bool = False, **of: str) -> De
     return sum((Decimal(r["net_amount"]) for r in within if all(r[k] == v for k, v in of.items())), Decimal(0))
 
 
+def test_a_store_and_the_shop_tell_how_many_bought_and_the_mean_basket(gold, tmp_path):
+    gold("gold.sales_daily", *sales())
+    gold(
+        "gold.store_daily",
+        *(
+            {"order_date": LAST - timedelta(days=n), "store_id": "S1", "channel": c, "order_count": 3}
+            for n in range(56)
+            for c in ("pos", "app")
+        ),
+        {"order_date": LAST, "store_id": "S3", "channel": "pos", "order_count": 1000},
+    )
+    made = reports(tmp_path)
+    net = added_up(sales(), 28, store_id="S1")
+    of_store = page(made, "en/store/S1.html")
+    assert ">168<" in of_store and f">¥{net / 168:,.2f}<" in of_store.replace("CN¥", "¥")
+    assert ">1,168<" in page(made, "en/shop/all.html")
+
+
 def test_pages_and_workbooks_hold_the_sums_of_gold(gold, tmp_path):
     rows = sales()
     gold("gold.sales_daily", *rows)
