@@ -301,9 +301,10 @@ class Flow:
         from jobs.kit import quarantine
 
         refused = quarantine.summary()
-        show.summary(self.board.console, self._layers(refused), refused, self._models(), self._pages())
+        show.summary(self.board.console, self._layers(refused), refused, self._models())
         if known := scoreboard.against_truth(self.conf):
             show.scoreboard(self.board.console, "Against the truth", scoreboard.HEADINGS, map(scoreboard.cells, known))
+        show.pages(self.board.console, self._pages())  # last, so that they are on the screen when it stops
         show.next_steps(self.board.console, NEXT)
         took = f"{self.board.seconds():.0f} s in all"
         self.board.console.print(f"\n{took}. `make down` stops what runs.", highlight=False)
@@ -337,9 +338,10 @@ class Flow:
         from jobs.kit import data_docs, dictionary
 
         titles = {"superset": "Dashboards", "airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
-        pages = [Page(titles[s.name], s.address, s.login) for s in self.services if s.name in titles]
+        known = {s.name: s for s in self.services}
+        pages = [Page(titles[name], known[name].address, known[name].login) for name in titles if name in known]
         docs = Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())
-        return [*pages, docs, Page("Data dictionary", dictionary.build().as_uri()), *self._reports()]
+        return [*self._reports(), *pages, docs, Page("Data dictionary", dictionary.build().as_uri())]
 
     def _reports(self) -> list[Page]:
         """The shop's report, a page for each language; `shoplake report` writes the others."""

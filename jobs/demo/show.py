@@ -4,6 +4,7 @@ On a terminal the board is drawn over and over; elsewhere (a pipe, CI) each tabl
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ STYLES = {
     "running": "cyan",
     "waiting": "dim",
 }
+AS_USUAL = ("published", "nothing new")
 OK = {"published": "✓", "champion": "✓", "challenger": "✓", "nothing new": "·", "no data yet": "–"}
 NAME_WIDTH = max(len(node.split(".")[1]) for node in lineage.nodes())
 MARKS = OK | {"refused": "✗", "failed": "✗", "not run": "–"}
@@ -134,9 +136,10 @@ class Board:
             # A small window shows what moves; what is finished, or has not begun, is one line.
             fold = not final and wanted > room and (done == len(lines) or all(x.verdict == "waiting" for x in lines))
             parts.append(self._heading(stage, lines, done))
-            if not fold:
-                shown = lines if final or wanted <= room else [x for x in lines if x.verdict == "running"]
-                parts.append(self._table(shown))
+            if final:  # what went as it should is in its stage's line
+                parts.append(self._table([x for x in lines if x.rows_refused or x.note or x.verdict not in AS_USUAL]))
+            elif not fold:
+                parts.append(self._table(lines if wanted <= room else [x for x in lines if x.verdict == "running"]))
         title = f"[bold]{self._title}[/]  {self._clock()}"
         return Panel(Group(*parts), title=title, title_align="left", border_style="blue", padding=(0, 1))
 
@@ -149,24 +152,27 @@ class Board:
         return text
 
     def _table(self, lines: Sequence[Line]) -> Table:
+        """As wide as a window of 80 columns; a wider one has room for notes."""
         table = Table.grid(padding=(0, 1))
         for width in (1, NAME_WIDTH, 11):
             table.add_column(min_width=width, no_wrap=True)
-        for width in (13, 14, 14, 6):
+        for width in (12, 12, 5):
             table.add_column(min_width=width, justify="right", no_wrap=True)
-        table.add_column(overflow="ellipsis", no_wrap=True)
+        table.add_column(no_wrap=True)
+        room = max(1, self.console.width - 63 - NAME_WIDTH)  # that the others, their gaps and the frame leave
         for line in lines:
+            note = Text(line.note, style="dim")
+            note.truncate(room, overflow="ellipsis")
             style = STYLES[line.verdict]
             mark = Text(MARKS.get(line.verdict, " "), style=style)
             table.add_row(
                 Spinner("dots", style=style) if line.verdict == "running" else mark,
                 Text(line.node.split(".")[1], style="" if line.verdict != "waiting" else "dim"),
                 Text(line.verdict, style=style),
-                _count(line.rows_in, "in"),
-                _count(line.rows_out, "out"),
-                _count(line.rows_refused, "refused", loud=True),
+                Text("" if line.rows_out is None else f"{line.rows_out:,} rows", style="dim"),
+                Text(f"{line.rows_refused:,} refused" if line.rows_refused else "", style="red"),
                 Text(_took(line), style="dim"),
-                Text(line.note, style="dim"),
+                note,
             )
         return table
 
@@ -175,12 +181,6 @@ def _took(line: Line) -> str:
     if line.verdict == "running" and line.since:
         return f"{(datetime.now(UTC) - line.since).total_seconds():.0f} s"
     return "" if line.seconds is None else f"{line.seconds:.0f} s"
-
-
-def _count(number: int | None, word: str, *, loud: bool = False) -> Text:
-    if number is None:
-        return Text("")
-    return Text(f"{number:,} {word}", style="red" if loud and number else "dim")
 
 
 # --- the summary ------------------------------------------------------------------------------------------------------
@@ -224,9 +224,8 @@ def summary(
     layers: Iterable[Layer],
     refused: Iterable[tuple[str, str, int]],
     models: Iterable[Model],
-    pages: Iterable[Page],
 ) -> None:
-    """The end of a demo: what there is now, how good it is, where to look."""
+    """What a demo made: what there is now, and how good it is."""
     rows = _titled("The lake", "layer", "tables", "rows", "refused", "gates passed", "held", number=1)
     for layer in layers:
         held = f"[bold red]{layer.held}[/]" if layer.held else "0"
@@ -247,28 +246,38 @@ def summary(
         fitted.add_row(m.name, m.version, m.metric, value, beside, m.verdict)
     if fitted.row_count:
         console.print(fitted)
-    where = _titled("Open now", "page", "address", "log-in", number=9)
-    for page in pages:
-        where.add_row(page.title, page.address, page.login)
-    if where.row_count:
-        console.print(where)
+
+
+def pages(console: Console, found: Iterable[Page]) -> None:
+    """Where to look: addresses and log-ins in one piece each, to be clicked or copied, however narrow the window."""
+    console.print("\n[bold]Open now[/]")
+    for page in found:
+        console.print(Text(f"  {page.title:<22}").append(page.address, style="cyan"), soft_wrap=True)
+        for login in page.login.splitlines():
+            console.print(Text(f"  {'':<22}log-in {login}", style="dim"), soft_wrap=True)
 
 
 def scoreboard(console: Console, title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Figures beside the naive way's and the best that is possible."""
-    board = _titled(title, *headings, number=2)
-    for row in rows:
-        board.add_row(*row)
+    """Figures beside the naive way's and the best that is possible; remarks below, where a narrow window has room."""
+    board = _titled(title, *headings[:-1], number=2)
+    metrics, remarks = defaultdict(list), defaultdict(list)
+    for subject, metric, *figures, remark in rows:
+        board.add_row(subject, metric, *figures)
+        metrics[subject].append(metric)
+        remarks[subject, remark].append(metric)
     console.print(board)
+    for (subject, remark), told in remarks.items():
+        if remark:
+            whose = subject if told == metrics[subject] else f"{subject}, {', '.join(told)}"
+            console.print(Text(f"{whose}: {remark}", style="dim"))
 
 
 def next_steps(console: Console, steps: Iterable[tuple[str, str]]) -> None:
-    """What to try next: commands and what they are for."""
-    grid = Table.grid(padding=(0, 2))
-    for command, meaning in steps:
-        grid.add_row(f"  [bold cyan]{command}[/]", meaning)
+    """What to try next: commands and what they are for, each whole, to be copied."""
     console.print("\n[bold]Next[/]")
-    console.print(grid)
+    for command, meaning in steps:
+        console.print(Text(f"  {meaning}", style="dim"))
+        console.print(Text(f"    {command}", style="bold cyan"), soft_wrap=True)
 
 
 def _titled(title: str, *columns: str, number: int) -> Table:

@@ -304,6 +304,12 @@ def _graph(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+def _flows(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """From `x` to `by`. No name may be on both sides: that would be a circle, which is not drawn."""
+    (metric,) = _metrics(tile)
+    return "sankey_v2", {"source": tile["x"], "target": tile["by"], "metric": metric, "sort_by_metric": True}
+
+
 def _funnel(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     (metric,) = _metrics(tile)
     return "funnel", {
@@ -343,6 +349,7 @@ _KINDS: dict[str, Any] = {
     "table": _table,
     "heatmap": _heatmap,
     "graph": _graph,
+    "flows": _flows,
     "funnel": _funnel,
     "bubbles": _bubbles,
 }
