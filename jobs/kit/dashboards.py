@@ -23,6 +23,7 @@ FOLDER = CHECKOUT / "infra" / "bi"
 EXTRACT, WIRE = "Shoplake", "Shoplake, over the SQL port"
 _IDS = uuid.UUID("5b0b5d5e-8f0c-4d33-9f0e-7c1f5a3f6d10")  # ours alone; another would make every dashboard a new one
 _COLUMNS = 12  # of Superset's grid
+COMPACT = {"money": ".3~s"}  # on an axis, where there is little room
 FORMATS = {"money": ",.0f", "number": ",.0f", "share": ".1%", "ratio": ".2f", "precise": ".3f"}
 
 
@@ -164,14 +165,22 @@ def _chart(tile: Mapping[str, Any], dataset: Dataset, where: str) -> dict[str, A
         raise SpecError(f"{where}: {tile['title']!r} is a {kind}; there are {', '.join(_KINDS)}")
     if cut := [label for label, sql in tile.get("y", {}).items() if not isinstance(sql, str)]:
         raise SpecError(f"{where}: {tile['title']!r}: {cut[0]!r} has no SQL; one with a comma needs quotes in YAML")
+    if kind == "bars" and tile.get("across", True) and not _by(tile) and len(tile["y"]) > 1:
+        raise SpecError(f"{where}: {tile['title']!r}: several measures across cannot be clicked: across: false, or by")
     viz, params = _KINDS[kind](tile)
+    name = f"{tile['title']} · {dataset.table}"
+    if kind == "number":  # a title of one line, so that all figures of a row are of one size
+        name = tile["title"]
+        params["subtitle"] = " · ".join(filter(None, [tile.get("of"), dataset.table]))
+    if {"least", "most"} & set(tile):
+        params |= {"truncateYAxis": True, "y_axis_bounds": [tile.get("least"), tile.get("most")]}
     filters = [_adhoc_where(tile["where"])] if "where" in tile else []
     if dataset.date:
         date = {"clause": "WHERE", "subject": dataset.date, "operator": "TEMPORAL_RANGE", "comparator": "No filter"}
         filters.append({**date, "expressionType": "SIMPLE"})
     params = {"viz_type": viz, "adhoc_filters": filters, "row_limit": tile.get("limit", 10000), **params}
     return {
-        "slice_name": f"{tile['title']} · {dataset.table}",
+        "slice_name": name,
         "description": tile.get("note"),
         "viz_type": viz,
         "params": params | tile.get("options", {}),
@@ -213,6 +222,13 @@ def _format(tile: Mapping[str, Any]) -> str:
 def _number(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     (metric,) = _metrics(tile)
     sizes = {"header_font_size": 0.4, "subtitle_font_size": 0.15}
+    if tile.get("format") == "day":
+        return "big_number_total", {
+            "metric": metric,
+            "force_timestamp_formatting": True,
+            "time_format": "%Y-%m-%d",
+            **sizes,
+        }
     return "big_number_total", {"metric": metric, "y_axis_format": _format(tile), **sizes}
 
 
@@ -225,6 +241,7 @@ def _over_time(viz: str) -> Any:
             "groupby": _by(tile),
             "y_axis_format": _format(tile),
             "tooltipTimeFormat": "%Y-%m-%d",
+            "x_axis_time_format": "%Y-%m",
             "rich_tooltip": True,
             "show_legend": bool(_by(tile)) or len(tile["y"]) > 1,
             **_LEGEND,
@@ -234,29 +251,45 @@ def _over_time(viz: str) -> Any:
 
 
 def _bars(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    metrics = _metrics(tile)
+    metrics, series = _metrics(tile), _by(tile)
     across = tile.get("across", True)
+    look = {"format": COMPACT.get(tile.get("format", ""), tile.get("format", "number"))} if across else {}
+    plain = across and not series
+    if plain:
+        # A series for each bar, all of one colour: a click on a bar across that is no series filters by the figure
+        # instead of the name (https://github.com/apache/superset/issues/41102, mended after 6.1.0).
+        series = [tile["x"]]
+    x = {"expressionType": "SQL", "sqlExpression": f'"{tile["x"]}"', "label": f"{tile['x']} "}  # a name of its own
+    order = tile.get("sort", metrics[0]["label"])
+    if series or len(metrics) > 1:  # Superset then wants one of its own words
+        order = "name" if order == tile["x"] else "sum"
     return "echarts_timeseries_bar", {
-        "x_axis": tile["x"],
+        "x_axis": x if plain else tile["x"],
         "xAxisForceCategorical": True,
-        "x_axis_sort": tile.get("sort", metrics[0]["label"]),
+        "xAxisLabelInterval": "0",
+        "x_axis_sort": order,
         "x_axis_sort_asc": tile.get("rising", across),  # across: the first is drawn lowest
+        "sort_series_type": "name",
+        "sort_series_ascending": True,
         "metrics": metrics,
-        "groupby": _by(tile),
+        "groupby": series,
+        "timeseries_limit_metric": metrics[0],
+        "order_desc": True,
         "orientation": "horizontal" if across else "vertical",
-        "stack": "Stack" if tile.get("stack") else None,
-        "y_axis_format": _format(tile),
-        "show_legend": bool(_by(tile)) or len(metrics) > 1,
+        "stack": "Stack" if plain or tile.get("stack") else None,
+        "y_axis_format": _format({**tile, **look}),
+        "show_legend": not plain and (bool(series) or len(metrics) > 1),
         "show_value": tile.get("values", False),
-        "rich_tooltip": True,
+        "rich_tooltip": not plain,
         **_LEGEND,
+        **({"color_scheme": "shoplakeOne"} if plain else {}),
     }
 
 
 def _pie(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     (metric,) = _metrics(tile)
     look = {"donut": True, "innerRadius": 45, "outerRadius": 70, "label_type": "key_percent", "show_labels": True}
-    labels = {"labels_outside": True, "label_line": True, "show_legend": False, "show_labels_threshold": 2}
+    labels = {"labels_outside": True, "label_line": True, "show_legend": False, "show_labels_threshold": 0}
     return "pie", {
         "groupby": _by(tile), "metric": metric, "number_format": _format(tile), "sort_by_metric": True,
         **look, **labels,
@@ -285,7 +318,13 @@ def _table(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def _heatmap(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     (metric,), (row,) = _metrics(tile), _by(tile)
     look = {"linear_color_scheme": tile.get("colours", "blue_white_yellow"), "legend_type": "continuous"}
-    sizes = {"bottom_margin": "auto", "left_margin": "auto", "xscale_interval": -1, "yscale_interval": 1}
+    sizes = {
+        "bottom_margin": "auto",
+        "left_margin": "auto",
+        "xscale_interval": 1,
+        "yscale_interval": 1,
+        "x_axis_label_rotation": 45,
+    }
     return "heatmap_v2", {
         "x_axis": tile["x"], "groupby": row, "metric": metric, "normalize_across": "heatmap", "show_legend": False,
         "show_values": tile.get("values", True), "show_percentage": False, "value_bounds": [None, None],
@@ -296,7 +335,7 @@ def _heatmap(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _graph(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     (metric,) = _metrics(tile)
-    forces = {"edgeLength": 120, "gravity": 0.25, "repulsion": 500, "friction": 0.3}
+    forces = {"edgeLength": 90, "gravity": 0.35, "repulsion": 700, "friction": 0.3}
     return "graph_chart", {
         "source": tile["x"], "target": tile["by"], "metric": metric, "layout": "force", "edgeSymbol": "none,arrow",
         "baseNodeSize": 16, "baseEdgeWidth": 3, "roam": False, "draggable": True, "show_legend": False,
@@ -308,15 +347,6 @@ def _flows(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """From `x` to `by`. No name may be on both sides: that would be a circle, which is not drawn."""
     (metric,) = _metrics(tile)
     return "sankey_v2", {"source": tile["x"], "target": tile["by"], "metric": metric, "sort_by_metric": True}
-
-
-def _funnel(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    (metric,) = _metrics(tile)
-    return "funnel", {
-        "groupby": _by(tile), "metric": metric, "sort_by_metric": True, "show_labels": True, "label_type": 4,
-        "show_legend": False, "percent_calculation_type": "first_step", "number_format": _format(tile),
-        "show_tooltip_labels": True, "tooltip_label_type": 5,
-    }  # fmt: skip
 
 
 def _bubbles(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -333,7 +363,7 @@ def _bubbles(tile: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return "bubble_v2", {
         "entity": entity, "series": series[0] if series else None, "x": x, "y": y, "size": size,
         "max_bubble_size": "25", "opacity": 0.6,
-        "show_legend": bool(series), "truncateXAxis": True, "y_axis_bounds": [None, None], "tooltipSizeFormat": ",.0f",
+        "show_legend": bool(series), "truncateXAxis": False, "y_axis_bounds": [None, None], "tooltipSizeFormat": ",.0f",
         **axes, **formats, **_LEGEND,
     }  # fmt: skip
 
@@ -350,7 +380,6 @@ _KINDS: dict[str, Any] = {
     "heatmap": _heatmap,
     "graph": _graph,
     "flows": _flows,
-    "funnel": _funnel,
     "bubbles": _bubbles,
 }
 
@@ -373,7 +402,6 @@ def _dashboard(
             "native_filter_configuration": filters,
             "filter_bar_orientation": "HORIZONTAL",
             "cross_filters_enabled": True,
-            "color_scheme": "supersetColors",
             "refresh_frequency": 0,
             "timed_refresh_immune_slices": [],
             "expanded_slices": {},
@@ -388,7 +416,7 @@ def _dashboard(
 def _filter(slug: str, name: str, used: list[Dataset]) -> dict[str, Any]:
     common = {
         "id": f"NATIVE_FILTER-{_id('filter', slug, name)}",
-        "name": name.replace("_", " ").capitalize(),
+        "name": name.replace("_", " ").capitalize().replace("Rfm", "RFM"),
         "type": "NATIVE_FILTER",
         "cascadeParentIds": [],
         "scope": {"rootPath": ["ROOT_ID"], "excluded": []},
