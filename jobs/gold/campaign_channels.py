@@ -17,7 +17,8 @@ def build(touches: DataFrame, campaign_budgets: DataFrame, campaign_touches: Dat
     """Counts of messages, beside plan and targets."""
     planned = campaign_budgets.transform(keep_until, "start_date", as_of).select(*KEY, "budget_amount")
     described = campaign_budgets.groupBy("campaign_id").agg(*[F.max(column).alias(column) for column in DESCRIBED])
-    targeted = campaign_touches.groupBy("campaign_id").agg(F.countDistinct("member_id").alias("targeted_member_count"))
+    sent_to = campaign_touches.where("not is_control")
+    targeted = sent_to.groupBy("campaign_id").agg(F.countDistinct("member_id").alias("targeted_member_count"))
     # One to at most one on either side; then many channels to at most one description and one target group.
     return (
         touches.transform(count_messages, as_of)

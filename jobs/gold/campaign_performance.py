@@ -4,8 +4,9 @@ The window is the campaign's days that lie in the past: from start_date to end_d
 The window before is as many days, ending the day before start_date. `is_comparable` says whether both lie within the
 recorded sales. A campaign names cards; what their holders bought counts over all channels. Margin is the net amount
 less the cost of the goods sold, at today's cost; null where the cost of less than KNOWN_COST_SHARE is known.
+Members held out of a campaign are none of its targets.
 This describes and does not explain: targeted members were chosen, seasons differ and campaigns overlap, so the
-difference between the windows is not the campaign's effect.
+difference between the windows is not the campaign's effect. `gold.campaign_tests` compares with who was held out.
 """
 
 from datetime import date
@@ -29,7 +30,8 @@ def build(
     as_of: date,
 ) -> DataFrame:
     """One part per source, joined on the campaign."""
-    touches = campaign_touches.transform(keep_until, "start_date", as_of).transform(with_windows, as_of)
+    known = campaign_touches.where("not is_control").transform(keep_until, "start_date", as_of)
+    touches = known.transform(with_windows, as_of)
     holders = touches.transform(with_card_holder, identities).drop("member_id").distinct()
     orders = customer_orders.transform(keep_until, "order_date", as_of)
     lines = order_lines.transform(keep_window_lines, orders, holders).transform(with_cost, products)

@@ -28,7 +28,7 @@ def build(
         with_card_holder(rows, identities)
         for rows in (
             members.transform(keep_valid, as_of),
-            campaign_touches.transform(keep_until, "start_date", as_of),
+            campaign_touches.where("not is_control").transform(keep_until, "start_date", as_of),
             coupon_redemptions.transform(keep_until, "redemption_date", as_of),
         )
     )
