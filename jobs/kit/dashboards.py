@@ -63,8 +63,9 @@ def bundle(wire: str = "") -> dict[str, str]:
         files["databases/wire.yaml"] = _database(WIRE, wire)
     for dataset in found.values():
         files[f"datasets/{dataset.name}.yaml"] = _dataset(dataset)
-    for path in sorted((FOLDER / "dashboards").glob("*.yaml")):
-        spec = _read(path)
+    specs = {path: _read(path) for path in (FOLDER / "dashboards").glob("*.yaml")}
+    # The last one that is imported is the first on Superset's own front page.
+    for path, spec in sorted(specs.items(), key=lambda item: item[1]["title"], reverse=True):
         tiles = {}
         for tile in (t for row in spec["rows"] for t in row["tiles"]):
             if tile["data"] not in found:

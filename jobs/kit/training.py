@@ -186,6 +186,9 @@ def decide(
             )
             return Decision(False, f"stays challenger: {name} is {value:.3f}, {limits} is wanted ({said})")
     note = f"; the champion could not be judged: {unfit}" if unfit else ""
+    for other, metrics in baselines.items():  # it need not be beaten, and whoever reads this should know
+        if sign * (metrics[metric.name] - own) > 0:
+            note += f"; {other} reaches {metrics[metric.name]:.3f}"
     return Decision(True, f"promoted: {said}{note}")
 
 

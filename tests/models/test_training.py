@@ -54,6 +54,13 @@ def test_the_first_that_beats_the_baseline_is_champion():
     assert training.decide(CHURN, GOOD, NAIVE, None).promoted
 
 
+def test_a_baseline_that_need_not_be_beaten_and_is_better_is_told():
+    better, worse = ({name: value + by for name, value in GOOD.items()} for by in (0.01, -0.01))
+    decision = training.decide(CHURN, GOOD, NAIVE | {"straight": better, "random": worse}, None)
+    assert decision.promoted
+    assert decision.why.endswith(f"; straight reaches {better['pr_auc']:.3f}")
+
+
 @pytest.mark.parametrize(
     ("challenger", "champion", "why"),
     [
