@@ -226,11 +226,11 @@ def summary(
     models: Iterable[Model],
 ) -> None:
     """What a demo made: what there is now, and how good it is."""
-    rows = _titled("The lake", "layer", "tables", "rows", "refused", "gates passed", "held", number=1)
+    rows = _titled("The lake", "layer", "tables", "rows", "refused", "gates passed", "held", "no data yet", number=1)
     for layer in layers:
         held = f"[bold red]{layer.held}[/]" if layer.held else "0"
         numbers = (layer.tables, layer.rows, layer.refused, layer.passed)
-        rows.add_row(layer.name, *(f"{n:,}" for n in numbers), held)
+        rows.add_row(layer.name, *(f"{n:,}" for n in numbers), held, f"{layer.tables - layer.passed - layer.held:,}")
     console.print(rows)
     if refused := list(refused):
         why = _titled("In quarantine", "table", "rule", "rows", number=2)

@@ -1,6 +1,7 @@
 """Data Docs: Great Expectations' pages of every table's last gate, made from the saved results."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def build() -> Path:
             },
         )
         page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(whole))
-        page = page.replace("</head>", f"<style>{_OFFLINE}</style></head>")
+        page = _FROM_ELSEWHERE.sub("", page).replace("</head>", f"<style>{_STYLE}</style></head>")
+        page = page.replace(
+            '<div class="container-fluid', f'{_TOP.format(what=_told(said))}<div class="container-fluid', 1
+        )
         (folder / f"{said['suite_name']}.html").write_text(page, encoding="utf-8")
         index.append((said, done, len(results)))
     (folder / "index.html").write_text(_index(index), encoding="utf-8")
@@ -73,11 +77,30 @@ def _index(rows: list[tuple[dict, int, int]]) -> str:
     return _PAGE.replace("{rows}", "".join(lines))
 
 
-# Great Expectations' pages take their style from the web; without it they are to be readable too.
-_OFFLINE = """
-  body {font: 15px sans-serif; margin: 1.5em}
-  table {border-collapse: collapse} td, th {border: 1px solid #ddd; padding: .3em .8em; text-align: left}
-  footer, .newsletter, .alert-dismissible, img {display: none !important}
+def _told(said: dict) -> str:
+    """What became of the rows, in a sentence."""
+    meta = said["meta"]
+    kept = meta["rows_in"] - meta["rows_refused"]
+    what = f"{kept:,} of {meta['rows_in']:,} rows published" if said["success"] else "Nothing of it was published"
+    rest = f"; {meta['rows_refused']:,} refused: shoplake quarantine show {said['suite_name']}"
+    return what + (rest if meta["rows_refused"] else "") + "."
+
+
+# Great Expectations' pages take style, scripts and a logo from the web. Ours ask nobody: a lake's pages are read
+# without a network too, and whoever serves those files need not know that there is a lake.
+_FROM_ELSEWHERE = re.compile(r"<(link|img)\b[^>]*>|<script\b.*?</script>|url\([^)]*\)", re.S)
+_TOP = '<p class="shoplake"><a href="index.html">All tables</a> · {what}</p>'
+_STYLE = """
+  body {font: 15px system-ui, sans-serif; margin: 1.5em auto; max-width: 75em; padding: 0 1em; color: #1d2733}
+  table {border-collapse: collapse; margin: .5em 0 1.5em; width: 100%}
+  td, th {border-bottom: 1px solid #d8dee6; padding: .4em .8em; text-align: left; vertical-align: top}
+  .shoplake {background: #f1f4f8; padding: .6em 1em; border-radius: .3em}
+  .badge {background: #e6ebf2; border-radius: .3em; padding: 0 .3em}
+  .fa-check-circle::before {content: "✓"; color: #080}
+  .fa-times::before {content: "✗"; color: #b00} .fa-exclamation-triangle::before {content: "!"; color: #b60}
+  ul {list-style: none; padding-left: 0} .collapse {display: block}
+  nav, footer, .newsletter, .alert-dismissible, .navigation-pane, #action-card-container, img, button, .btn
+  {display: none !important}
 """
 _PAGE = """<!doctype html><meta charset=utf-8><title>Shoplake: Data Docs</title>
 <style>
@@ -87,5 +110,6 @@ _PAGE = """<!doctype html><meta charset=utf-8><title>Shoplake: Data Docs</title>
   tr.bad td:nth-child(2) {color: #b00; font-weight: bold}
 </style>
 <h1>Gates: the last judgement of every table</h1>
-<table><tr><th>table<th>gate<th>expectations met<th>rows in<th>rows refused</tr>{rows}</table>
+<table><tr><th>table<th>gate<th>expectations met<th>rows in<th>rows refused by it</tr>{rows}</table>
+<p>What the door refuses of received files comes to no gate. All of it: <code>shoplake quarantine show</code>.</p>
 """

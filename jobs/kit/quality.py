@@ -2,7 +2,8 @@
 
 The dimensions are those of DAMA UK's white paper (2013) that one can count in a table, each from 0 to 1:
 
-- **completeness**: the share of values that are there, the mean over the contract's columns;
+- **completeness**: the share of values that are there, the mean over the contract's columns. A column that may be empty
+  lowers it for good reason, so a table is held against itself: what alarms is a fall below what is usual for it;
 - **validity**: the share of rows that no rule on a single column refuses, nor, in bronze, the door;
 - **uniqueness**: the share of rows whose key is theirs alone;
 - **consistency**: the share of rows that agree with themselves in rules over two columns, times the share of sums,
@@ -16,6 +17,7 @@ nothing has no score.
 
 from collections.abc import Iterable
 from datetime import date
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
@@ -79,14 +81,22 @@ def latest(tables: Iterable[str] | None = None) -> dict[str, dict[str, dict[str,
 
 
 def alarms(as_of: date, threshold: float) -> list[str]:
-    """One sentence for each score below the threshold, and for each table whose source is later than it promises."""
-    found = latest()
-    said = [
-        f"{table}: {dimension} is {row['score']:.3f} of what came as of {row['as_of']}"
-        for table, rows in sorted(found.items())
-        for dimension, row in rows.items()
-        if row["score"] < threshold and dimension != "timeliness"
-    ]
+    """One sentence for each score below the threshold, and for each table whose source is later than it promises.
+
+    Completeness is too low below `threshold` times its median in earlier runs; a first run has none to fall below.
+    """
+    known: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in history():
+        known.setdefault((row["table"], row["dimension"]), []).append(row)
+    said = []
+    for (table, dimension), rows in sorted(known.items()):
+        *before, last = rows
+        usual = 1.0
+        if dimension == "completeness":
+            usual = median(r["score"] for r in before) if before else 0.0
+        if last["score"] < threshold * usual and dimension != "timeliness":
+            told = f", usually {usual:.3f}" if usual < 1 else ""
+            said.append(f"{table}: {dimension} is {last['score']:.3f} of what came as of {last['as_of']}{told}")
     ledger = lake.read_ops("files")
     arrived = [r for r in ([] if ledger is None else ledger.to_pylist()) if r["verdict"] == "loaded" and r["file_date"]]
     newest: dict[str, date] = {}

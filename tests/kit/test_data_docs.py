@@ -1,6 +1,7 @@
 """Data Docs are Great Expectations' own pages of what the gate said."""
 
 import json
+import re
 
 from jobs.kit import data_docs, gate
 from tests.kit.test_gate import contract
@@ -16,5 +17,7 @@ def test_a_page_per_table_names_the_failed_rule(monkeypatch, spark, tmp_path):
     folder = data_docs.build()
     page = (folder / "silver.sample.html").read_text()
     assert "silver.sample" in page and "must be greater than or equal to" in page and "Failed" in page
+    assert not re.search(r"<link|<script|url\(|<iframe|@import", page), "it asks nobody"
+    assert "Nothing of it was published" in page
     index = (folder / "index.html").read_text()
     assert '<tr class="bad"><td><a href="silver.sample.html">' in index

@@ -77,6 +77,20 @@ def test_the_history_stays_and_the_last_word_counts(tmp_path):
         assert quality.alarms(DAY, 0.95) == []
 
 
+def test_a_table_is_as_complete_as_it_usually_is_or_alarms(tmp_path):
+    """Columns that may be empty are: half of the values is nothing to be woken for, and a third of them may be."""
+    with lake_at(tmp_path):
+        for n, share in enumerate((0.5, 0.52, 0.49)):
+            said = replace(verdict(), scores={"completeness": share})
+            quality.record(said, load("bronze.pos_lines"), DAY + timedelta(days=n), f"r{n}")
+            assert quality.alarms(DAY, 0.95) == []
+        said = replace(verdict(), scores={"completeness": 0.33})
+        quality.record(said, load("bronze.pos_lines"), DAY + timedelta(days=3), "r3")
+        assert quality.alarms(DAY, 0.95) == [
+            "bronze.pos_lines: completeness is 0.330 of what came as of 2025-06-04, usually 0.500"
+        ]
+
+
 def test_alarms_name_low_scores_and_late_sources(tmp_path):
     from jobs.kit.bronze import FILES
 
