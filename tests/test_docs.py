@@ -15,13 +15,13 @@ from jobs.kit.settings import CHECKOUT
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 PAGES = [p for p in PAGES if "reference" not in p.parts]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
-OTHERS = {"export", "beeline", "git", "time"}  # of shell and system
+OTHERS = {"export", ".shoplake/java/bin/java", "git", "time"}  # of shell and system; the one of Java: test_sql_port
 
 
 def commands(page):
     """Every command of a page's shell blocks, and those of ours in its running text; without comments."""
     text = page.read_text("utf-8")
-    lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+    lines = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
     ours = r"`((?:[A-Z]+=\S+ )*(?:shoplake|make|python -m|pytest) [^`]*)`"
     lines += re.findall(ours, BLOCK.sub("", text))
     for line in lines:
@@ -55,6 +55,15 @@ def test_links_lead_to_files_and_headings_that_there_are(page):
         if heading:
             headings = re.findall(r"^#+ (.*)$", file.read_text("utf-8"), re.M)
             assert heading in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(CHECKOUT)))
+def test_every_row_stands_in_a_table(page):
+    """A row after an empty line is shown with its bars."""
+    lines = ["", *re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S).splitlines(), ""]
+    for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
+        if line.startswith("|") and not before.startswith("|"):
+            assert re.fullmatch(r"\|[-:| ]+\|", after), f"{page.name}: {line[:80]}"
 
 
 def test_the_pages_have_commands():

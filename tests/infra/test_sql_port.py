@@ -47,6 +47,16 @@ def ask(spark, tmp_path_factory):
     spark.sql(f"DROP TABLE IF EXISTS {TABLE}")
 
 
+def test_the_docs_command_asks(ask):
+    """docs/operations.md, word by word, with the port and the password of here, and a table that there is."""
+    page = (CHECKOUT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"^\.shoplake/java/bin/java .*?(?=^```)", page, re.M | re.S)
+    said = said.replace("127.0.0.1:10000", ask.info.jdbc.split("/")[2]).replace("-p …", f"-p {ask.info.bi_password}")
+    said = re.sub(r'-e ".*"', f'-e "SELECT customer_id FROM {TABLE}"', said)
+    done = subprocess.run(["bash", "-c", said], cwd=CHECKOUT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0 and "C1" in done.stdout, done.stdout + done.stderr
+
+
 def test_bi_reads_tables_by_their_names_with_their_descriptions(ask):
     told = ask("bi", ask.info.bi_password, "SHOW TABLES IN scoring", "SHOW VIEWS IN scoring",
                f"SELECT customer_id FROM {TABLE}",
