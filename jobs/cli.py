@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from jobs.kit import lineage
@@ -833,29 +834,56 @@ def report(
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="SQL over layer.table names: SELECT … FROM gold.sales_daily")],
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 1000,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output: --csv > sales.csv")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask the lake on the engine; tables by their names. At most 1,000 rows."""
+    """Ask the lake on the engine; tables by their names.
+
+    Rows that are wider than the window stand one below the other, a line for each column.
+    """
     import logging
 
     from pyspark.errors import PySparkException
 
     from jobs.kit import query as q
 
+    if as_csv and as_json:
+        raise typer.BadParameter("say --csv or --json (one of the two)")
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # else all is said twice, once as JSON
     try:
-        frame = q.ask(query)
+        with err.status("asking the engine"):
+            frame = q.ask(query, limit)
     except PySparkException as error:
         said = re.split(r";\n|\n\nJVM stacktrace", str(error))[0].strip()  # without plan and stack
         err.print(f"[red]{escape(said)}[/]\nTables are named layer.table, ledgers ops.runs and so on: shoplake list")
         raise typer.Exit(2) from None
     if as_json:
         _print_json(frame.to_dict(orient="records"))
+    elif as_csv:
+        frame.to_csv(sys.stdout, index=False)
+    else:
+        _print_rows([*frame.columns], [[*map(str, row)] for row in frame.itertuples(index=False)])
+    if len(frame) == limit:
+        err.print(f"At most {limit:,} rows are told; for more: --limit", highlight=False)
+
+
+def _print_rows(columns: list[str], rows: list[list[str]]) -> None:
+    """A table, as wide as it must be where there is no window; else, if it does not fit, a line for each value."""
+    table = Table(*map(escape, columns))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    needed = Measurement.get(out, out.options.update(max_width=sys.maxsize), table).maximum
+    if needed <= out.width or not out.is_terminal:
+        Console(width=max(out.width, needed)).print(table)
         return
-    table = Table(*frame.columns)
-    for row in frame.itertuples(index=False):
-        table.add_row(*[escape(str(v)) for v in row])
-    out.print(table)
+    if not rows:
+        out.print(f"No rows of {', '.join(map(escape, columns))}", highlight=False)
+    for number, row in enumerate(rows, 1):
+        lines = Table.grid("", "", padding=(0, 2, 0, 0))
+        for column, value in zip(columns, row, strict=True):
+            lines.add_row(f"[dim]{escape(column)}[/]", escape(value))
+        out.print(f"[bold]row {number:,}[/]", lines, sep="\n", highlight=False)
 
 
 class Kind(StrEnum):

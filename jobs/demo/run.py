@@ -362,11 +362,15 @@ class Flow:
         return [Page(f"The shop's report, {e.language}", (made.folder / e.html).as_uri()) for e in made.entries]
 
 
+QUESTION = (
+    "SELECT channel, sum(order_count) AS orders, sum(net_amount) AS net_amount, sum(returned_amount) AS returned "
+    "FROM gold.channel_daily GROUP BY channel ORDER BY net_amount DESC"
+)
 NEXT = (
     ("make demo BREAK=1", "let a bad day in and see which gate holds it"),
     ("shoplake report", "pages and workbooks: each store, category, campaign and shop"),
     ("shoplake explain gold.customer_rfm", "one table: grain, lineage, gate, last runs"),
-    ('shoplake sql "SELECT * FROM gold.sales_daily LIMIT 5"', "ask the lake"),
+    (f'shoplake sql "{QUESTION}"', "ask the lake: sales by channel"),
 )
 
 

@@ -1,12 +1,18 @@
 """The words of the command line, where a table's own tests do not see them."""
 
+import io
+import re
 from pathlib import Path
 
 import pandas as pd
+from rich.console import Console
 from typer.testing import CliRunner
 
 from jobs import cli
+from jobs.demo.run import NEXT
+from jobs.kit import lake as storage
 from jobs.kit import query, services
+from jobs.kit.contracts import load
 
 
 def run(monkeypatch, *words: str, refused: tuple[str, str] | None = None) -> tuple[int, list[tuple[str, str]]]:
@@ -37,8 +43,60 @@ def test_what_depends_on_a_refused_table_and_the_days_after_it_are_not_run(monke
 
 
 def test_a_text_that_looks_like_markup_is_shown_as_it_is(monkeypatch):
-    monkeypatch.setattr(query, "ask", lambda said: pd.DataFrame({"content": ["call [phone]"]}))
+    monkeypatch.setattr(query, "ask", lambda said, limit: pd.DataFrame({"content": ["call [phone]"]}))
     assert "call [phone]" in CliRunner().invoke(cli.app, ["sql", "select 1"]).stdout
+
+
+WIDE = pd.DataFrame([[1, "a [b]", None], [2, "longer " * 3, "x"]], columns=["the_first_column", "second", "third"])
+
+
+def sql(monkeypatch, frame, *words, width=None):
+    """What `shoplake sql` says on standard output, at a window of that width or, without one, into a pipe."""
+    monkeypatch.setattr(query, "ask", lambda said, limit: frame)
+    said = io.StringIO()
+    monkeypatch.setattr(cli, "out", Console(file=said, width=width, force_terminal=bool(width), color_system=None))
+    done = CliRunner().invoke(cli.app, ["sql", "select 1", *words])
+    assert done.exit_code == 0, done.output
+    return said.getvalue() + done.stdout
+
+
+def test_rows_that_a_window_has_room_for_are_a_table(monkeypatch):
+    assert re.search(r"the_first_column +┃ +second +┃ +third", sql(monkeypatch, WIDE, width=60))
+
+
+def test_rows_wider_than_the_window_stand_one_below_the_other_and_nothing_is_cut(monkeypatch):
+    told = sql(monkeypatch, WIDE, width=50)
+    assert re.sub(" +", " ", told).replace(" \n", "\n") == (
+        "row 1\nthe_first_column 1\nsecond a [b]\nthird None\n"
+        "row 2\nthe_first_column 2\nsecond longer longer longer\nthird x\n"
+    )
+    assert sql(monkeypatch, WIDE[:0], width=20).split() == ["No", "rows", "of", "the_first_column,", "second,", "third"]
+
+
+def test_a_pipe_has_no_window_to_fit_into(monkeypatch):
+    broad = pd.DataFrame([["y" * 70, "z" * 70]], columns=["y", "z"])
+    assert "y" * 70 + " │ " + "z" * 70 in sql(monkeypatch, broad)
+
+
+def test_rows_can_be_had_as_csv(monkeypatch):
+    told = sql(monkeypatch, pd.DataFrame({"a": [1, 2], "b": ["x, y", None]}), "--csv", width=20)
+    assert told == 'a,b\n1,"x, y"\n2,\n'
+
+
+def test_that_there_may_be_more_rows_is_said_apart_from_them(monkeypatch):
+    monkeypatch.setattr(query, "ask", lambda said, limit: WIDE[:limit])
+    done = CliRunner().invoke(cli.app, ["sql", "select 1", "--csv", "--limit", "1"])
+    assert "--limit" in done.stderr and len(done.stdout.splitlines()) == 2
+    assert "--limit" not in CliRunner().invoke(cli.app, ["sql", "select 1", "--limit", "3"]).stderr
+
+
+def test_the_demo_recommends_a_question_whose_answer_fits_a_window(spark):
+    """Its tables and columns are there; of its columns' names 80 have room for figures of ten digits."""
+    asked = next(command for command, _ in NEXT if "shoplake sql" in command).split('"')[1]
+    assert query.mentioned(asked) == {"gold.channel_daily"}
+    storage.empty(spark, load("gold.channel_daily")).createOrReplaceTempView("channel_daily")
+    columns = spark.sql(asked.replace("gold.channel_daily", "channel_daily")).columns
+    assert 2 < len(columns) < 5 and sum(max(len(c), 12) + 3 for c in columns) < 80
 
 
 def test_a_table_that_is_not_there_is_one_sentence_and_no_stack(spark, lake):
