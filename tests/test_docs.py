@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs import cli
+from jobs.kit import contracts
 from jobs.kit.settings import CHECKOUT
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
@@ -64,6 +65,13 @@ def test_every_row_stands_in_a_table(page):
     for before, line, after in zip(lines, lines[1:], lines[2:], strict=False):
         if line.startswith("|") and not before.startswith("|"):
             assert re.fullmatch(r"\|[-:| ]+\|", after), f"{page.name}: {line[:80]}"
+
+
+def test_the_contracts_page_has_every_key():
+    page = (CHECKOUT / "docs" / "contracts.md").read_text("utf-8")
+    keys = contracts._TABLE_PROPERTIES | contracts._COLUMN_PROPERTIES | contracts.PULL | contracts.SUBJECT
+    keys |= set(contracts.FORMATS) | set().union(*contracts.FORMATS.values())
+    assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
 def test_the_pages_have_commands():

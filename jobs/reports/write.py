@@ -110,7 +110,8 @@ def write(
             drawn = _charts(figure) if "html" in formats else {}
             said = advice.findings(figure, thresholds)
             for language in asked:
-                made.append(_report(staging, pages[language], figure, drawn, said, names, source, formats))
+                others = {to: page.words.say("language") for to, page in pages.items() if to != language}
+                made.append(_report(staging, pages[language], figure, drawn, said, names, source, formats, others))
         tell("the index", len(found), len(found))
         entries = _joined(staging, made)
         pages |= {e: Pages(words(e, own, currency), own) for e in {e.language for e in entries} - set(pages)}
@@ -125,6 +126,13 @@ def write(
     return Written(folder, source.as_of, folder / "index.html", tuple(made), files)
 
 
+def _tells(table: str, kind: str) -> bool:
+    """Whether a report of this kind has a figure of the table."""
+    if kind == "campaign" or table.startswith("gold.campaign"):
+        return kind == "campaign" and table.startswith("gold.campaign")
+    return kind != "category" or table in (read.SALES, "gold.category_margin", "gold.stock_turnover", "gold.fresh_loss")
+
+
 def _report(
     staging: Path,
     page: Pages,
@@ -134,13 +142,16 @@ def _report(
     names: Mapping[str, str],
     source: read.Source,
     formats: Sequence[str],
+    others: Mapping[str, str],
 ) -> Entry:
-    """One report in one language."""
+    """One report in one language; `others`: the languages in which it is written too, as they call themselves."""
     said_words = page.words
     title = texts.title(said_words, figure, names)
     problems, chances = (texts.advice(said_words, said, kind) for kind in ("problem", "chance"))
     sales = figure.kind != "campaign"
-    summary = texts.summary(said_words, figure)
+    if figure.kind == "shop":  # which fits on a sheet of paper
+        problems, chances = problems[:5], chances[:3]
+    summary = texts.shop_summary(said_words, figure) if figure.kind == "shop" else texts.summary(said_words, figure)
     stem = f"{said_words.language}/{figure.kind}/{file_name(figure.id)}"
     (staging / stem).parent.mkdir(parents=True, exist_ok=True)
     if "html" in formats:
@@ -149,14 +160,15 @@ def _report(
             r=figure,
             title=title,
             summary=summary,
-            shop_summary=texts.shop_summary(said_words, figure) if sales else "",
             problems=problems,
             chances=chances,
             rules=len(advice.RULES[figure.kind]),
             charts={name: Markup(svg) for name, svg in drawn.items()},
             names=names,
-            versions=source.versions,
-            missing=sorted(source.missing),
+            versions={table: v for table, v in source.versions.items() if _tells(table, figure.kind)},
+            missing=sorted(table for table in source.missing if _tells(table, figure.kind)),
+            index=f"../../index.{said_words.language}.html",
+            others={to: (f"../../{to}/{figure.kind}/{file_name(figure.id)}.html", name) for to, name in others.items()},
             **_costs(figure),
         )
         _fresh(staging / f"{stem}.html").write_text(text, encoding="utf-8")
