@@ -51,7 +51,9 @@ def test_files_are_as_the_contract_says(drop: Path, contract: contracts.Contract
     for path in files:
         assert re.fullmatch(contract.drop.name, path.name)
         verdict = door.check_file(str(path), arrivals.layout(contract))
-        assert verdict.accepted and set(verdict.warnings) <= {"file:header_only"}
+        # Who was held out of a campaign these data do not say; a contract may be of more than one source has.
+        known = {"file:header_only", "file:missing_column:test_group"}
+        assert verdict.accepted and set(verdict.warnings) <= known
         assert not any(r for b in door.parse(str(path), arrivals.layout(contract)) for r in b["_rule"].to_pylist())
 
 

@@ -53,7 +53,9 @@ def received(spark: SparkSession, node: str, drop: Path) -> DataFrame:
     if not (drop / contract.drop.folder).is_dir():
         return storage.empty(spark, contract)
     rows = spark.read.csv(str(drop / contract.drop.folder), header=True, escape='"')
+    lacking = [c for c in contract.columns if not (c.required or c.derived or c.name in rows.columns)]
     derived = {c.name: F.expr(c.derived) for c in contract.columns if c.derived}
+    derived |= {c.name: F.lit(None).cast(c.type) for c in lacking}
     arrival = {name: F.lit(ARRIVAL[name]).cast(type_) for name, type_ in TECHNICAL.items()}
     return rows.withColumns(derived | arrival).withColumn("_row_number", F.monotonically_increasing_id())
 
