@@ -47,6 +47,17 @@ def _print_json(said: Any) -> None:
 RESULT = "SHOPLAKE_RESULT"  # the line that Airflow's tasks read
 
 
+def _for_a_person() -> bool:
+    """Whether a terminal shows what is said; Airflow's tasks and scripts read it out of a pipe."""
+    return sys.stdout.isatty()
+
+
+def _for_machines(said: Any) -> None:
+    """What a run did, as the line of JSON that Airflow's tasks read; a person has read it in words."""
+    if not _for_a_person():
+        print(f"{RESULT} {json.dumps(said, default=str)}", flush=True)  # noqa: T201
+
+
 def _date(text: str) -> date:
     return date.fromisoformat(text)
 
@@ -110,14 +121,18 @@ def run(
         out.print(
             f"[dim]as of {as_of[0]} (without --as-of: the latest day that was run, else today)[/]", soft_wrap=True
         )
+    told = _for_a_person() and not all_
     for day in sorted(set(as_of)):
         stopped = set[str]()
+        before = _versions(names) if told else {}
         for name in [n for n in lineage.order() if n in names]:
             if because := stopped & set(lineage.inputs(name)):
                 stopped.add(name)
                 out.print(f"[yellow]–[/] {name:<30} not run: {', '.join(sorted(because))} was refused")
             elif not _run_one(name, day, full):
                 stopped.add(name)
+        if told:
+            _tell_who_reads({n for n, version in _versions(names).items() if version != before[n]}, names)
         if stopped:
             raise typer.Exit(GATE_REFUSED)
     for name in sorted(names) if not all_ else []:
@@ -126,6 +141,27 @@ def run(
         from jobs.kit import extract as dashboards_file
 
         dashboards_file.refresh_if_used()
+
+
+def _versions(names: set[str]) -> dict[str, int | None]:
+    """Which version of each table is published."""
+    from jobs.kit import lake
+
+    return {n: lake.version(n) for n in names if not n.startswith("models.")}
+
+
+def _tell_who_reads(published: set[str], ran: set[str]) -> None:
+    """Of tables that have new rows: who is made of them and was not run."""
+    stale = [n for n in lineage.order() if n not in ran and published & set(lineage.inputs(n))]
+    if stale:
+        several = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
+        bare = " ".join(sorted(published))
+        out.print(
+            f"[dim]Not built anew, though made of it: {', '.join(stale[:5])}{several}. With all that hangs on it: "
+            f"shoplake run --downstream {bare}[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _tell_how_it_comes(name: str) -> None:
@@ -171,7 +207,7 @@ def _tell(name: str, day: date, results: list[Any]) -> bool:
             _explain_refusal(name, result)
         elif result.note:
             out.print(f"    {escape(result.note)}", highlight=False, soft_wrap=True)
-    print(f"{RESULT} {json.dumps(_summary(results, day), default=str)}", flush=True)  # noqa: T201 (a line for machines)
+    _for_machines(_summary(results, day))
     return all(r.ok for r in results)
 
 
@@ -190,7 +226,8 @@ def _summary(results: list[Any], day: date) -> dict[str, Any]:
 
 
 def _explain_refusal(name: str, result: Any) -> None:
-    from jobs.kit import data_docs
+    from jobs.kit import data_docs, gate
+    from jobs.kit.contracts import load
 
     if name.startswith("bronze.") and any(rule.startswith("file:") for rule in result.rules):
         look = f"shoplake quarantine show {name}"
@@ -199,7 +236,8 @@ def _explain_refusal(name: str, result: Any) -> None:
     page = data_docs.build()
     out.print(
         f"  [red]The gate held.[/] {name} stays at version {result.version}; readers see the last good rows.\n"
-        f"  Look:   shoplake quarantine show {name}   (failing rows: {result.note})\n"
+        + "".join(f"  {escape(hint)}\n" for hint in gate.hints(load(name), result.rules))
+        + f"  Look:   shoplake quarantine show {name}   (failing rows: {result.note})\n"
         f"  Page:   {page / (name + '.html')}\n"
         f"  Repair the source, then: shoplake quarantine replay {name}",
         highlight=False,
@@ -254,7 +292,7 @@ def _train_one(name: str, day: date) -> bool:
 
     result = training.run(name, day)
     out.print(f"[green]✓[/] {name:<30} {result.text}", highlight=False, soft_wrap=True)
-    print(f"{RESULT} {json.dumps(result.summary(), default=str)}", flush=True)  # noqa: T201
+    _for_machines(result.summary())
     return True
 
 
@@ -650,10 +688,11 @@ def _nobodys(contract: Any) -> list[str]:
 
 
 def _todos(contract: Path) -> list[str]:
-    """Where a table's contract, expectations and module still say TODO."""
+    """Where a table's contract, expectations, module and test still say TODO."""
     checkout, layer = lineage.JOBS.parent, contract.parent.name
+    test = checkout / "tests" / layer / f"test_{contract.stem}.py"
     found = []
-    for path in (contract, checkout / "expectations" / layer / contract.name, contract.with_suffix(".py")):
+    for path in (contract, checkout / "expectations" / layer / contract.name, contract.with_suffix(".py"), test):
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         if numbers := [str(n) for n, line in enumerate(lines, 1) if "TODO" in line]:
             found.append(f"{path.relative_to(checkout)}: TODO in line {', '.join(numbers)}")
@@ -1009,7 +1048,10 @@ def demo(
     ] = False,
     bi: Annotated[bool, typer.Option("--bi", help="End with dashboards (Superset; make install BI=1).")] = False,
 ) -> None:
-    """The whole of it on real data: services, DAGs, tables, models, scores. `make demo` installs first."""
+    """The whole of it on a simulated retailer: services, DAGs, tables, models, scores. `make demo` installs first.
+
+    Or on Complete Journey, which its authors call simulated from real transactions.
+    """
     from jobs.demo.datasets import DATASETS
     from jobs.demo.run import demo as run_demo
 

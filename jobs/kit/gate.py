@@ -8,7 +8,7 @@ is handed to Great Expectations' own engine. Results are in its result format, s
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import reduce
 from pathlib import Path
@@ -266,8 +266,21 @@ def over_share(candidate: DataFrame, contract: Contract, by: str) -> dict[Any, s
     for value, said in candidate.groupBy(by).agg(F.array(*counts)).collect():
         for check, (seen, failed) in zip(warnings, said, strict=True):
             if not _within_share(check, failed, seen):
-                found[value] = f"{check.rule}: {failed} of {seen} rows, the gate allows {check.max_refused_share:.1%}"
+                share = f"{check.max_refused_share:.1%}" + " (it has no max_refused_share)" * (
+                    not check.max_refused_share
+                )
+                found[value] = f"{check.rule}: {failed} of {seen} rows, the gate allows {share}"
     return found
+
+
+def hints(contract: Contract, rules: Collection[str]) -> list[str]:
+    """What to write where a warning held everything because it does not say how many rows may fail."""
+    return [
+        f"{check.rule} is a warning without max_refused_share, so not one row may fail. To refuse the failing rows and "
+        f"let the rest pass, add it in expectations/{contract.layer}/{contract.table}.yaml, say max_refused_share: 0.01"
+        for check in checks(contract)
+        if check.rule in rules and check.severity == "warning" and not check.max_refused_share
+    ]
 
 
 def _within_share(check: Check, failed: int, seen: int) -> bool:

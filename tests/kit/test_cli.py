@@ -1,7 +1,12 @@
 """The words of the command line, where a table's own tests do not see them."""
 
 import io
+import json
+import os
+import pty
 import re
+import sys
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +16,9 @@ from typer.testing import CliRunner
 from jobs import cli
 from jobs.demo.run import NEXT
 from jobs.kit import lake as storage
-from jobs.kit import query, services
+from jobs.kit import lineage, query, services
 from jobs.kit.contracts import load
+from jobs.kit.run import Result
 
 
 def run(monkeypatch, *words: str, refused: tuple[str, str] | None = None) -> tuple[int, list[tuple[str, str]]]:
@@ -119,3 +125,49 @@ def test_status_cuts_no_address_and_no_password(monkeypatch):
     monkeypatch.setattr(services, "status", lambda _: [one])
     said = CliRunner().invoke(cli.app, ["status"]).stdout
     assert address in said and login in said
+
+
+PUBLISHED = Result("silver.stores", date(2025, 6, 1), "r1", "published", rows_in=3, rows_out=3, version=7)
+
+
+def test_what_a_run_did_is_told_to_machines_in_json_and_to_a_person_in_words(monkeypatch, capsys):
+    cli._tell("silver.stores", PUBLISHED.as_of, [PUBLISHED])
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith(cli.RESULT)]
+    assert json.loads(line.removeprefix(cli.RESULT))["version"] == 7
+    terminal, end = pty.openpty()
+    with os.fdopen(end, "w") as screen, monkeypatch.context() as shown:
+        shown.setattr(sys, "stdout", screen)
+        shown.setattr(cli, "out", Console(file=screen))
+        cli._tell("silver.stores", PUBLISHED.as_of, [PUBLISHED])
+        screen.flush()
+        said = os.read(terminal, 4096).decode()
+    os.close(terminal)
+    assert "published" in said and cli.RESULT not in said
+
+
+def test_a_person_who_runs_a_table_is_told_of_its_readers_that_were_not_run(monkeypatch):
+    versions = dict.fromkeys(lineage.nodes(), 1)
+    monkeypatch.setattr(storage, "version", versions.get)
+
+    monkeypatch.setattr(cli, "_for_a_person", lambda: True)
+
+    def said(*words, publishes=()):
+        def one(name, day, full):
+            versions[name] += name in publishes
+            return True
+
+        monkeypatch.setattr(cli, "_run_one", one)
+        return CliRunner().invoke(cli.app, ["run", *words, "--as-of", "2025-06-01"]).stdout.replace("\n", " ")
+
+    assert "gold.store_360" in (told := said("silver.stores", publishes={"silver.stores"}))
+    assert "shoplake run --downstream silver.stores" in told
+    assert "--downstream" not in said("silver.stores")  # nothing new
+    assert "--downstream" not in said("silver.stores", "--downstream", publishes={"silver.stores"})
+
+
+def test_lint_finds_a_test_that_is_still_to_be_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(lineage, "JOBS", tmp_path / "jobs")
+    test = tmp_path / "tests" / "silver" / "test_points.py"
+    test.parent.mkdir(parents=True)
+    test.write_text('def test_it():\n    raise AssertionError("TODO")\n')
+    assert cli._todos(tmp_path / "jobs" / "silver" / "points.yaml") == ["tests/silver/test_points.py: TODO in line 2"]

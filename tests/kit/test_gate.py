@@ -144,6 +144,20 @@ def test_too_many_refused_rows_and_critical_rules_publish_nothing(monkeypatch, f
     assert {r["id"] for r in verdict.refused.collect()} == {3, 6}
 
 
+def test_a_warning_that_lets_no_row_fail_says_what_to_write(monkeypatch):
+    kwargs = {"column": "quantity", "min_value": 1}
+    strict, why = "expect_column_values_to_be_between", "w"
+    suite = [
+        gate.Check(strict, kwargs, "warning", why, name="none"),
+        gate.Check(strict, kwargs, "critical", why, name="c"),
+    ]
+    suite += [gate.Check(strict, kwargs, "warning", why, 0.1, name="some")]
+    monkeypatch.setattr(gate, "checks", lambda _: suite)
+    (hint,) = gate.hints(contract(), {"none": 3, "c": 1, "some": 9})
+    assert hint.startswith("none is a warning without max_refused_share") and "max_refused_share: 0.01" in hint
+    assert gate.hints(contract(), {"some": 9}) == []
+
+
 def test_keys_with_equal_hashes_are_looked_at_closely(monkeypatch, spark, frame):
     check = Check("expect_compound_columns_to_be_unique", {"column_list": ["a", "b"]}, "critical", "")
     crossed = spark.createDataFrame([(1, None, 5, "x"), (2, 5, None, "x"), (3, 5, 5, "x")], frame.schema)
