@@ -16,7 +16,7 @@ help: ## Show this list
 install: ## Install what is needed (also the first step of demo, test and check); LIVE=1 for live sources, BI=1 for dashboards too
 	@$(PYTHON) infra/bootstrap.py $(if $(LIVE),--live) $(if $(BI),--bi)
 
-demo: install ## See the lake at work; DATA=complete-journey or full for real ones, BREAK=1: a bad day, LIVE=1: from live systems, BI=1: dashboards
+demo: install ## See the lake at work; BREAK=1: a bad day, LIVE=1: from live systems, BI=1: dashboards, DATA=complete-journey: data simulated from real sales
 	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break) $(if $(LIVE),--live) $(if $(BI),--bi)
 
 down: ## Stop what the demo started, and only that
@@ -44,7 +44,7 @@ check: install ## Lint, format, types, import rules, contracts, and whether chan
 
 lab: install ## Open the notebooks in JupyterLab (the first time it is installed)
 	@$(PYTHON) infra/bootstrap.py --lab
-	@$(LAKE)/jupyter lab notebooks
+	@$(LAKE)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 docs: install ## Make the docs as a site, in .shoplake/site
 	@$(LAKE)/sphinx-build -q -W --keep-going docs .shoplake/site && echo "Made: .shoplake/site/index.html"
