@@ -56,32 +56,38 @@ class Service:
 def up(settings: Settings, components: Sequence[str] = COMPONENTS, say: Say = print) -> list[Service]:
     """Start what is missing of these components, with what they need, and return all that runs.
 
-    `say` gets one short line when a component is ready, or a port had to be another than usual.
+    `say` gets one short line when a component that did not run is ready, or a port had to be another than usual.
     """
     wanted = _with_needs(components)
     _check_disk(settings)
     with _alone(settings, say):
         begun = time.monotonic()
+        before = {service.name for service in status(settings)}
+
+        def ready(title: str, *names: str) -> None:
+            if not before.issuperset(names):
+                say(f"{title} is up ({time.monotonic() - begun:.0f} s)")
+
         if "kafka" in wanted:
             broker.install()  # before the engine starts, which takes in what is there
         engine_start = process.Background(lambda: engine.start(settings)) if "engine" in wanted else None
         if "postgres" in wanted:
             _Postgres(settings, say).up()
-            say(f"PostgreSQL is up ({time.monotonic() - begun:.0f} s)")
-        waits: list[tuple[str, Callable[[], None]]] = []
+            ready("PostgreSQL", "postgres")
+        waits: list[tuple[str, Sequence[str], Callable[[], None]]] = []
         if "kafka" in wanted:
-            waits.append(("Kafka", _launch_kafka(settings, say)))
+            waits.append(("Kafka", ["kafka"], _launch_kafka(settings, say)))
         if "mlflow" in wanted:
-            waits.append(("MLflow", _launch_mlflow(settings, say)))
+            waits.append(("MLflow", ["mlflow"], _launch_mlflow(settings, say)))
         if "airflow" in wanted:
-            waits.append(("Airflow", _launch_airflow(settings, say)))
+            waits.append(("Airflow", AIRFLOW_PARTS, _launch_airflow(settings, say)))
         if engine_start:
-            waits.insert(0, ("The engine", engine_start.join))
-        if "superset" in wanted:
-            waits.append(("Superset", lambda: _launch_superset(settings, say)))  # last: it is told the engine's port
-        for title, wait in waits:
+            waits.insert(0, ("The engine", ["engine"], engine_start.join))
+        if "superset" in wanted:  # last: it is told the engine's port
+            waits.append(("Superset", ["superset"], lambda: _launch_superset(settings, say)))
+        for title, names, wait in waits:
             wait()
-            say(f"{title} is up ({time.monotonic() - begun:.0f} s)")
+            ready(title, *names)
     return status(settings)
 
 

@@ -62,6 +62,16 @@ def test_an_unknown_service_is_refused(settings: Settings) -> None:
         services.up(settings, ["redis"])
 
 
+def test_what_runs_already_is_not_said_to_be_up(settings: Settings, monkeypatch) -> None:
+    monkeypatch.setattr(services._Postgres, "up", lambda self: None)
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    said: list[str] = []
+    services.up(settings, ["postgres"], said.append)
+    pretend(settings, "postgres", sleeper.pid, psutil.Process(sleeper.pid).create_time())
+    services.up(settings, ["postgres"], said.append)
+    assert said == ["PostgreSQL is up (0 s)"]
+
+
 def test_a_full_disk_is_said_before_anything_is_started(settings: Settings, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(int(0.3e9)))
     with pytest.raises(NotStarted, match=r"needs 1 GB of free disk .* there are 0\.30"):
