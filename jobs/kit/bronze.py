@@ -102,6 +102,24 @@ def run(contract: Contract, as_of: date, run_id: str, *, full: bool = False) -> 
     ]
 
 
+def is_due(contract: Contract, as_of: date) -> bool:
+    """Whether a run as of that day could find something to do; without Spark, and what was dropped is landed by it.
+
+    Of a source that can be asked nobody knows before it is.
+    """
+    conf = settings()
+    if contract.source in conf.sources:
+        return True
+    last = lake.stamp(contract.name)
+    if not last:  # a first load lands by itself
+        return bool(landing.dropped(contract, conf.drop) or landing.landed(contract, conf.landing))
+    landing.land(contract, conf.drop, conf.landing, as_of=as_of)
+    known = _ledger(contract, last)
+    return last.get("code") != fingerprint(contract) or any(
+        file.file_id not in known for file in landing.landed(contract, conf.landing)
+    )
+
+
 def _standing(contract: Contract) -> str:
     """Files that still are not as agreed, so that a run with nothing new does not hide them."""
     files = [f for f in refused_files(contract.name) if drift.is_drift(f["rule"])]

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from jobs.kit import bronze
 from jobs.kit import lake as storage
 from jobs.kit.contracts import load, parse
 from jobs.kit.run import run
+from jobs.kit.settings import settings
 
 DAY = date(2025, 3, 10)
 TILL = "order_id,line_number,store_id,member_id,product_id,transaction_timestamp,line_type,quantity,sales_amount,"
@@ -50,6 +52,31 @@ def test_an_optional_input_counts_as_empty_until_it_comes(lake):
     (result,) = run("order_lines", DAY)
     assert (result.verdict, result.scope) == ("published", "1 of order_date: 2025-03-01")
     assert rows("silver.order_lines", "order_id", "channel") == [("SO1", "app"), ("T1", "pos")]
+
+
+def test_a_table_of_bronze_is_due_while_something_is_not_loaded(lake, monkeypatch):
+    contract = load("bronze.refunds")
+    assert not bronze.is_due(contract, DAY)
+    drop(lake, "aftersales/refunds/refunds_2025-03-05.jsonl", REFUND % (1, 1))
+    drop(lake, "aftersales/refunds/refunds_2025-03-11.jsonl", REFUND % (2, 2))  # of tomorrow
+    assert bronze.is_due(contract, DAY)
+    run("refunds", DAY)
+    assert not bronze.is_due(contract, DAY)
+    assert bronze.is_due(contract, date(2025, 3, 11))
+    run("refunds", date(2025, 3, 11))
+    drop(lake, "aftersales/refunds/refunds_2025-03-05.jsonl", REFUND % (3, 3))  # another content, the same name
+    assert bronze.is_due(contract, DAY)
+    run("refunds", DAY)
+    drop(lake, "aftersales/refunds/wrong_name.txt", "what is it?")
+    assert bronze.is_due(contract, DAY)
+    run("refunds", DAY)
+    assert not bronze.is_due(contract, DAY)
+    with monkeypatch.context() as changed:
+        changed.setattr(bronze, "fingerprint", lambda _: "another contract")
+        assert bronze.is_due(contract, DAY)
+    monkeypatch.setenv("SHOPLAKE_SOURCES__AFTERSALES", "http://127.0.0.1:9")
+    settings.cache_clear()
+    assert bronze.is_due(contract, DAY)  # who can be asked may have news
 
 
 def test_an_input_dated_by_the_day_reaches_its_month_and_no_other(lake):
