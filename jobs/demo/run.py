@@ -119,8 +119,18 @@ class Flow:
         if self.use_airflow:
             page = self._service("airflow")
             self.airflow = Airflow(page.address, *page.login.split(" / "))
+            self.board.say(f"Airflow is open: {page.address}  log-in {page.login}")
             with self._status("Airflow reads the DAGs"):
                 self.airflow.wait_for([*self._ingest(), *DAGS])
+            self._say_how_long()
+
+    def _say_how_long(self) -> None:
+        """Before a first run: how long it takes, and how to see meanwhile what is open."""
+        from jobs.kit import lake
+
+        if self.data.minutes and lake.version(HEADLINE) is None:
+            look = show.command("shoplake status")
+            self.board.say(f"A first run takes {self.data.minutes} minutes. What is open, in another window: {look}")
 
     def _start_systems(self, files: Path) -> None:
         """Start what plays the retailer's systems, fed with its files, and have the lake ask them."""
@@ -134,11 +144,13 @@ class Flow:
     def _ingest(self) -> list[str]:
         return [f"ingest_{source}" for source in lineage.sources()]
 
-    def _is_sent(self, table: str) -> bool:
-        """Whether this retailer has such a source at all."""
+    def _is_due(self, table: str) -> bool:
+        """Whether this retailer has such a source at all, and it may have sent something that is not loaded."""
+        from jobs.kit import bronze
+
         contract = contracts.load(table)
         there = contract.drop is not None and (self.conf.drop / contract.drop.folder).is_dir()
-        return there or contract.source in self.conf.sources
+        return (there or contract.source in self.conf.sources) and bronze.is_due(contract, self.as_of)
 
     def _service(self, name: str) -> Any:
         found = next((s for s in self.services if s.name == name), None)
@@ -168,9 +180,10 @@ class Flow:
         began = datetime.now(UTC)
         watch = _Watch(self.airflow, self.board, began)
         for source, tables in lineage.sources().items():
-            if any(self._is_sent(table) for table in tables):
+            if any(self._is_due(table) for table in tables):
                 self.airflow.start(f"ingest_{source}", as_of=self.as_of.isoformat())
             else:
+                self.airflow.unpause(f"ingest_{source}")
                 for table in tables:
                     self.board.set(table, "nothing new")
         # The last arrival wakes a DAG for all that arrived while it was paused; let run from the start, the first
@@ -300,13 +313,19 @@ class Flow:
         from jobs.demo import scoreboard
         from jobs.kit import quarantine
 
-        refused = quarantine.summary()
-        show.summary(self.board.console, self._layers(refused), refused, self._models())
-        if known := scoreboard.against_truth(self.conf):
+        with self._status("counting what there is"):
+            refused = quarantine.summary()
+            layers, models = self._layers(refused), self._models()
+        show.summary(self.board.console, layers, refused, models)
+        with self._status("comparing with the truth"):
+            known = scoreboard.against_truth(self.conf)
+        if known:
             show.scoreboard(self.board.console, "Against the truth", scoreboard.HEADINGS, map(scoreboard.cells, known))
-        show.pages(self.board.console, self._pages())  # last, so that they are on the screen when it stops
-        show.next_steps(self.board.console, NEXT)
-        took = f"{self.board.seconds():.0f} s in all"
+        with self._status("writing Data Docs, the data dictionary and the shop's report"):
+            pages = self._pages()
+        show.pages(self.board.console, pages)  # last, so that they are on the screen when it stops
+        show.next_steps(self.board.console, [*show.path_first(), *NEXT])
+        took = f"{self.board.seconds():.0f} s in all, without the install"
         self.board.console.print(f"\n{took}. `make down` stops what runs.", highlight=False)
 
     def show_dashboards(self) -> None:

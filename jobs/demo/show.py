@@ -3,12 +3,15 @@
 On a terminal the board is drawn over and over; elsewhere (a pipe, CI) each table is one plain line when it is done.
 """
 
+import shutil
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -270,6 +273,31 @@ def scoreboard(console: Console, title: str, headings: Sequence[str], rows: Iter
         if remark:
             whose = subject if told == metrics[subject] else f"{subject}, {', '.join(told)}"
             console.print(Text(f"{whose}: {remark}", style="dim"))
+
+
+BIN = Path(sys.executable).parent
+
+
+def _near(path: Path) -> str:
+    """A path as one writes it from here: short where it is below the folder one is in."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _is_on_path() -> bool:
+    found = shutil.which("shoplake")
+    return found is not None and Path(found).parent == BIN
+
+
+def command(words: str) -> str:
+    """A `shoplake` command as a terminal finds it whose PATH may lack it."""
+    return words if _is_on_path() else f"{_near(BIN)}/{words}"
+
+
+def path_first() -> list[tuple[str, str]]:
+    """The line that lets a terminal find `shoplake`, as a step before others; none where it does."""
+    near = _near(BIN)
+    line = f'export PATH="{near if near.startswith("/") else f"$PWD/{near}"}:$PATH"'
+    return [] if _is_on_path() else [(line, "first, in each new terminal: where `shoplake` is")]
 
 
 def next_steps(console: Console, steps: Iterable[tuple[str, str]]) -> None:
