@@ -358,7 +358,12 @@ class Flow:
 
         titles = {"superset": "Dashboards", "airflow": "Airflow", "mlflow": "MLflow", "engine": "SQL (JDBC)"}
         known = {s.name: s for s in self.services}
-        pages = [Page(titles[name], known[name].address, known[name].login) for name in titles if name in known]
+        first = {"superset": "/superset/dashboard/sales/", "mlflow": "/#/models"}  # what there is to see of each
+        pages = [
+            Page(titles[name], known[name].address + first.get(name, ""), known[name].login)
+            for name in titles
+            if name in known
+        ]
         docs = Page("Data Docs", (Path(data_docs.build()) / "index.html").as_uri())
         return [*self._reports(), *pages, docs, Page("Data dictionary", dictionary.build().as_uri())]
 
