@@ -193,24 +193,44 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def uv(*arguments: str, **settings: str) -> None:
-    """Run uv: its own progress on a terminal, a log file elsewhere."""
+    """Run uv. What it says, a line for each of hundreds of packages, goes to a log; a terminal shows that it moves."""
     settings = {"UV_HTTP_TIMEOUT": "120", "UV_COMPILE_BYTECODE_TIMEOUT": "600", "UV_NO_CONFIG": "1"} | settings
     if index_url():
         settings |= {"UV_DEFAULT_INDEX": index_url()}
-    command = [str(UV), *arguments]
+    log = HOME / "logs" / "install.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a+", encoding="utf-8", errors="replace") as file:
+        begin = file.tell()
+        command = [str(UV), *arguments]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=clean_environment(**settings), stdout=file, stderr=file
+        ) as process:
+            show_progress(process, log, begin)
+        file.seek(begin)
+        said = file.read()
+    if process.returncode:
+        error = re.search(r"^\s*(error|×).*", said, re.MULTILINE | re.DOTALL)
+        why = error[0].strip() if error else f"exit code {process.returncode}"
+        raise Failure(f"uv {arguments[0]} failed: {why}\nAll of it: {log}. The same command goes on from here.")
+
+
+def show_progress(process: subprocess.Popen, log: Path, begin: int) -> None:
+    """Wait for a process; on a terminal meanwhile say how long it has run and what it last wrote, in one line.
+
+    It writes into `log`, from the byte `begin` on.
+    """
+    begun = time.monotonic()
+    while sys.stderr.isatty() and process.poll() is None:
+        with log.open("rb") as file:
+            file.seek(max(begin, log.stat().st_size - 500))
+            last = file.read().decode(errors="replace").strip().rpartition("\n")[2].strip()
+        line = f"      {time.monotonic() - begun:.0f} s  {last}"[: shutil.get_terminal_size().columns - 1]
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
     if sys.stderr.isatty():
-        done, said = subprocess.run(command, cwd=ROOT, env=clean_environment(**settings)).returncode, "see above"
-    else:
-        log = HOME / "install.log"
-        with log.open("w+") as file:
-            ran = subprocess.run(command, cwd=ROOT, env=clean_environment(**settings), stdout=file, stderr=file)
-            done = ran.returncode
-            file.seek(0)
-            lines = [line.strip() for line in file if re.match(r"error|\s*(×|╰─▶|Caused by)", line)]
-        said = " ".join(lines)
-        said = f"{said or f'exit code {done}'} (all of it: {log})"
-    if done:
-        raise Failure(f"uv {arguments[0]} failed: {said}. The same command goes on from here.")
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    process.wait()
 
 
 def environment(

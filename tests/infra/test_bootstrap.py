@@ -166,6 +166,48 @@ def test_an_index_without_the_file_is_one_sentence(bootstrap: ModuleType, site: 
         bootstrap.on_index(address, "uv", "uv-9-py3-none-any.whl")
 
 
+TOLD = """\
+Resolved 519 packages in 2ms
+ + pandas==2.3.3
+error: Failed to install: big-1.0-py3-none-any.whl (big==1.0)
+  Caused by: failed to copy file
+  Caused by: No space left on device
+"""
+
+
+def pretend_uv(bootstrap: ModuleType, code: int) -> Path:
+    """A uv that says all that and ends; its log."""
+    bootstrap.UV.parent.mkdir(parents=True)
+    bootstrap.UV.write_text(f"#!/bin/sh\ncat >&2 <<'E'\n{TOLD}E\nsleep 1\nexit {code}\n")
+    bootstrap.UV.chmod(0o755)
+    return bootstrap.HOME / "logs" / "install.log"
+
+
+def test_an_error_of_uv_is_told_whole_without_the_list_of_packages(bootstrap: ModuleType) -> None:
+    log = pretend_uv(bootstrap, 2)
+    log.parent.mkdir(parents=True)
+    log.write_text("error: of an earlier installation\n")
+    with pytest.raises(bootstrap.Failure) as failure:
+        bootstrap.uv("sync")
+    told = str(failure.value)
+    assert TOLD[TOLD.index("error") :] in told and str(log) in told
+    assert "pandas" not in told and "earlier" not in told
+    assert log.read_text().count(TOLD) == 1
+
+
+def test_a_terminal_sees_one_line_that_moves_and_the_log_all(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = pretend_uv(bootstrap, 0)
+    bootstrap.uv("sync")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    bootstrap.uv("sync")
+    said = capsys.readouterr().err
+    assert "Caused by: No space left on device" in said and "\n" not in said and said.endswith("\r\033[K")
+    assert log.read_text() == TOLD * 2
+
+
 def finish(bootstrap: ModuleType) -> list[str]:
     """Let the steps of an installation only note that they ran, and make what they would make."""
     ran: list[str] = []
