@@ -6,11 +6,13 @@
 how far they are. The functions of `jobs` are the same that the DAGs run.
 """
 
-import sys
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
+from IPython import get_ipython
+from IPython.display import HTML, display
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -29,13 +31,31 @@ plt.rcParams |= {
 }  # fmt: skip
 
 
+PATIENCE_SECONDS = 2.0
+_begun: dict[str | None, float] = {}  # by operation
+_shown: dict[str | None, Any] = {}
+
+
 def _tell(stages: Iterable[Any] | None, inflight_tasks: int, operation_id: str | None, done: bool) -> None:
-    """One line that is written over: tasks done, of how many; gone when the query is."""
+    """Of a query that takes longer than a moment one line in the notebook, gone when it is done: tasks, of how many.
+
+    As an output that is replaced, not on standard error, which JupyterLab paints red and keeps. Elsewhere nothing.
+    """
+    begun = _begun.setdefault(operation_id, time.monotonic())
+    if done:
+        del _begun[operation_id]
+        if shown := _shown.pop(operation_id, None):
+            shown.update(HTML(""))
+        return
     total = sum(s.num_tasks for s in stages or ())
+    if not total or time.monotonic() - begun < PATIENCE_SECONDS or not hasattr(get_ipython(), "kernel"):
+        return
     ready = sum(s.num_completed_tasks for s in stages or ())
-    line = "" if done or not total else f"{ready} of {total} tasks, {inflight_tasks} running"
-    sys.stderr.write(f"\r{line:<60}" + "\r" * (not line))
-    sys.stderr.flush()
+    line = HTML(f"<small>{ready} of {total} tasks, {inflight_tasks} running</small>")
+    if shown := _shown.get(operation_id):
+        shown.update(line)
+    else:
+        _shown[operation_id] = display(line, display_id=True)
 
 
 spark = session()

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -27,6 +28,26 @@ def test_a_notebook_is_short_asks_a_question_and_keeps_no_output(path):
     assert sum(len(c.source.splitlines()) for c in code) <= 120
     assert any("from jobs.notebook import" in c.source for c in code)
     assert any("plot" in c.source or "imshow" in c.source for c in code)
+
+
+def test_only_a_long_query_shows_how_far_it_is_and_none_writes_to_standard_error(spark, monkeypatch, capsys):
+    from jobs import notebook
+
+    shown = []
+    monkeypatch.setattr(notebook, "get_ipython", lambda: SimpleNamespace(kernel=True))
+    handle = SimpleNamespace(update=lambda line: shown.append(line.data))
+    monkeypatch.setattr(notebook, "display", lambda line, display_id: (shown.append(line.data), handle)[1])
+    stages = [SimpleNamespace(num_tasks=4, num_completed_tasks=3)]
+    for patience, wanted in ((60, []), (0, ["3 of 4 tasks, 1 running"] * 2)):
+        monkeypatch.setattr(notebook, "PATIENCE_SECONDS", patience)
+        for done in (False, False, True):
+            notebook._tell(stages, 1, "a query", done)
+        assert [re.sub("<.*?>", "", line) for line in shown if line] == wanted
+    assert shown[-1] == "" and not notebook._begun and not notebook._shown
+    monkeypatch.setattr(notebook, "get_ipython", lambda: None)  # a plain Python
+    notebook._tell(stages, 1, "a query", False)
+    assert len(shown) == 3 and capsys.readouterr() == ("", "")
+    notebook._tell(stages, 1, "a query", True)
 
 
 @pytest.mark.slow
