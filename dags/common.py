@@ -184,6 +184,8 @@ class ShoplakeRun(ShoplakeCommand):
             max_active_tis_per_dag=1,
             # What is nearer to the sources goes first: a run that one arrival has woken then finds the others there.
             weight_rule="absolute",
+            # An input that was never delivered may be an optional one: whether it is wanted, the run itself finds out.
+            trigger_rule="none_failed",
             priority_weight=len(lineage.LAYERS) - lineage.LAYERS.index(layer_of(node)),
             **kwargs,
         )
