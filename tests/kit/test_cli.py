@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import subprocess
 import sys
 from datetime import date
 from pathlib import Path
@@ -171,3 +172,21 @@ def test_lint_finds_a_test_that_is_still_to_be_written(monkeypatch, tmp_path):
     test.parent.mkdir(parents=True)
     test.write_text('def test_it():\n    raise AssertionError("TODO")\n')
     assert cli._todos(tmp_path / "jobs" / "silver" / "points.yaml") == ["tests/silver/test_points.py: TODO in line 2"]
+
+
+COMPLETE = """
+. ~/.bashrc
+for typed in "qua" "quarantine " "sql --c"; do
+    COMP_WORDS=(shoplake ${typed% }); [ "$typed" = "${typed% }" ] || COMP_WORDS+=("")
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _shoplake_completion shoplake; echo "${COMPREPLY[@]}"
+done
+"""
+
+
+def test_a_shell_completes_commands_and_options_once_it_was_told_to(tmp_path):
+    program = Path(sys.executable).with_name("shoplake")
+    env = {"HOME": str(tmp_path), "PATH": f"{program.parent}:/usr/bin:/bin"}
+    said = {"env": env, "capture_output": True, "text": True, "check": True}
+    subprocess.run(["bash", "-c", "shoplake --install-completion; true"], **said)
+    asked = subprocess.run(["bash", "-c", COMPLETE], **said)
+    assert asked.stdout.splitlines() == ["quality quarantine", "show replay", "--csv"], asked.stderr
