@@ -1,8 +1,8 @@
 """The flow of `shoplake demo`: dress the data, start the services, let Airflow run the DAGs, show what happens.
 
-Airflow's own scheduler does the work. The demo only triggers the four ingest DAGs as of the data's last day; what they
-publish wakes `refine`; when that is done `train` is triggered, and new champions wake `score`. A second demo finds
-nothing new, and an interrupted one goes on: every step asks first what is left to do.
+Airflow's own scheduler does the work. The demo only triggers, as of the data's last day, the ingest DAGs of sources
+that may have news; what they publish wakes `refine`; when that is done `train` is triggered, and new champions wake
+`score`. A second demo finds nothing new, and an interrupted one goes on: every step asks first what is left to do.
 """
 
 import json
@@ -144,13 +144,11 @@ class Flow:
     def _ingest(self) -> list[str]:
         return [f"ingest_{source}" for source in lineage.sources()]
 
-    def _is_due(self, table: str) -> bool:
-        """Whether this retailer has such a source at all, and it may have sent something that is not loaded."""
-        from jobs.kit import bronze
-
+    def _is_sent(self, table: str) -> bool:
+        """Whether this retailer has such a source at all."""
         contract = contracts.load(table)
         there = contract.drop is not None and (self.conf.drop / contract.drop.folder).is_dir()
-        return (there or contract.source in self.conf.sources) and bronze.is_due(contract, self.as_of)
+        return there or contract.source in self.conf.sources
 
     def _service(self, name: str) -> Any:
         found = next((s for s in self.services if s.name == name), None)
@@ -176,16 +174,20 @@ class Flow:
             return self._by_airflow() if self.airflow else self._by_hand()
 
     def _by_airflow(self) -> bool:
+        from jobs.kit import bronze
+
         assert self.airflow
         began = datetime.now(UTC)
         watch = _Watch(self.airflow, self.board, began)
         for source, tables in lineage.sources().items():
-            if any(self._is_due(table) for table in tables):
+            sent = [contracts.load(table) for table in tables if self._is_sent(table)]
+            if any(bronze.is_due(contract, self.as_of) for contract in sent):
                 self.airflow.start(f"ingest_{source}", as_of=self.as_of.isoformat())
-            else:
+                continue
+            if sent:
                 self.airflow.unpause(f"ingest_{source}")
-                for table in tables:
-                    self.board.set(table, "nothing new")
+            for table in tables:
+                self.board.set(table, "nothing new")
         # The last arrival wakes a DAG for all that arrived while it was paused; let run from the start, the first
         # arrival would wake it for itself, and the others once more.
         watch.until_last("bronze")

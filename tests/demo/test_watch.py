@@ -12,7 +12,7 @@ from jobs.demo.airflow import Task
 from jobs.demo.datasets import DATASETS
 from jobs.demo.run import Flow, _Watch
 from jobs.demo.show import Board
-from jobs.kit import bronze, lineage
+from jobs.kit import bronze, lake
 from jobs.kit.settings import Settings
 
 
@@ -68,8 +68,18 @@ def test_only_sources_that_may_have_news_are_run_and_the_others_stay_on_their_ti
     flow.airflow = airflow = Quiet()
     assert flow.good_run()
     assert airflow.started == [("ingest_pos", {"as_of": "2025-12-31"})]
-    assert {f"ingest_{source}" for source in lineage.sources()} <= airflow.running
+    assert {dag for dag in airflow.running if "ingest" in dag} == {"ingest_pos", "ingest_erp"}
     assert {line.verdict for line in board.lines.values()} == {"nothing new"}
+
+
+def test_before_a_first_run_its_length_is_told_and_before_others_not(monkeypatch, tmp_path):
+    told = io.StringIO()
+    flow = Flow(Settings(home=tmp_path), Board(Console(file=told, width=200)), DATASETS["retailer"], use_airflow=True)
+    for version, wanted in ((None, "8 to 15 minutes"), (3, "")):
+        monkeypatch.setattr(lake, "version", lambda table, version=version: version)
+        told.truncate(told.seek(0))
+        flow._say_how_long()
+        assert wanted in told.getvalue() and bool(told.getvalue()) is bool(wanted)
 
 
 def test_the_way_to_its_commands_is_told_where_a_terminal_does_not_know_it(monkeypatch, tmp_path):
