@@ -346,8 +346,8 @@ class Flow:
         for layer in ("bronze", "silver", "gold", "scoring"):
             nodes = [n for n in lineage.nodes() if n.startswith(f"{layer}.")]
             rows = sum(_rows(self.conf.path(n)) for n in nodes if lake.version(n) is not None)
-            held = sum(last.get(n) == "refused" for n in nodes)
-            layers.append(Layer(layer, len(nodes), rows, out[layer], sum(n in last for n in nodes) - held, held))
+            passed, held = (sum(last.get(n) == verdict for n in nodes) for verdict in ("published", "refused"))
+            layers.append(Layer(layer, len(nodes), rows, out[layer], passed, held))
         return layers
 
     def _models(self) -> list[Model]:
