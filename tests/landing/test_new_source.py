@@ -16,8 +16,8 @@ import psycopg2
 import pytest
 from deltalake import DeltaTable
 
-from jobs.kit import services
-from jobs.kit.settings import CHECKOUT, Settings
+from jobs.kit import engine, services
+from jobs.kit.settings import CHECKOUT, Settings, settings
 
 PAGE = (CHECKOUT / "docs" / "sources.md").read_text(encoding="utf-8")
 (SECTION,) = re.findall(r"^## A database, step by step\n(.*?)^## ", PAGE, re.M | re.S)
@@ -57,10 +57,10 @@ def owner() -> Iterator[str]:
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """A copy of the parts that a source touches."""
-    for folder in ("jobs", "expectations", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__", "golden")
-        shutil.copytree(CHECKOUT / folder, tmp_path / "checkout" / folder, ignore=ignored)
+    """A copy of the checkout that shares what is installed."""
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "golden")
+    shutil.copytree(CHECKOUT, tmp_path / "checkout", ignore=ignored)
+    (tmp_path / "checkout" / ".shoplake").symlink_to(CHECKOUT / ".shoplake")
     return tmp_path / "checkout"
 
 
@@ -68,7 +68,8 @@ def checkout(tmp_path) -> Path:
 def shell(checkout, owner, tmp_path) -> Callable:
     """`shell(line)`: what a line of the page prints, `export` included. It is to succeed, or to end with `code`."""
     own = {"SHOPLAKE_LAKE": str(tmp_path / "lake"), "SHOPLAKE_DROP": str(tmp_path / "drop")}
-    env = os.environ | own | {"PYTHONPATH": str(checkout)}
+    shared = {"SHOPLAKE_ENGINE": engine.attach(settings())}  # pytest has a home of its own, and would start another
+    env = os.environ | own | shared | {"PYTHONPATH": str(checkout)}
 
     def run(line: str, code: int = 0) -> str:
         program, *words = shlex.split(line, comments=True)
@@ -76,8 +77,9 @@ def shell(checkout, owner, tmp_path) -> Callable:
             name, _, value = words[0].partition("=")
             env[name] = value.replace(PLACE, owner.rpartition("@")[2].partition("/")[0])
             return ""
-        assert program == "shoplake", f"nobody here does what {program} does"
-        command = [sys.executable, "-m", "jobs.cli", *words]
+        modules = {"shoplake": ["jobs.cli"], "pytest": ["pytest", "-q", "-p", "no:cacheprovider"]}
+        assert program in modules, f"nobody here does what {program} does"
+        command = [sys.executable, "-m", *modules[program], *words]
         done = subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
