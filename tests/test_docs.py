@@ -16,7 +16,7 @@ from jobs.kit.settings import CHECKOUT
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")])
 PAGES = [p for p in PAGES if "reference" not in p.parts]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
-OTHERS = {"export", ".shoplake/java/bin/java", "git", "time"}  # of shell and system; the one of Java: test_sql_port
+OTHERS = {"export", "beeline", "git", "time"}  # of shell and system; beeline: tests/infra/test_sql_port.py
 
 
 def commands(page):
