@@ -62,7 +62,7 @@ def layer_of(node: str) -> str:
 
 
 def grain(node: str) -> str:
-    """The first line of a table's module: its grain."""
+    """The first line of a module: of a table its grain, of a source what it sends."""
     module = lineage.JOBS / Path(*node.split(".")).with_suffix(".py")
     text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.is_file() else None
     return (text or "").partition("\n")[0]

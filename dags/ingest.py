@@ -6,14 +6,14 @@ on Kafka can have a short clock instead (the setting `stream_clock`): a run drai
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
-from dags.common import DAG_SETTINGS, ZONE, schedule, wire
+from dags.common import DAG_SETTINGS, ZONE, grain, schedule, wire
 from jobs.kit import lineage
 
 for source, tables in lineage.sources().items():
     with DAG(
         f"ingest_{source}",
         schedule=CronDataIntervalTimetable(schedule(source), timezone=ZONE),
-        description=f"Land what {source} dropped, and load it into bronze",
+        description=f"Into bronze: {grain(f'landing.{source}')}",
         tags=["shoplake", "bronze", source],
         doc_md=__doc__,
         **DAG_SETTINGS,

@@ -23,6 +23,16 @@ BY = ("category", "store", "channel")
 SUBJECTS = {"store": "store_id", "category": "department", ALL: f"'{ALL}'"}  # which rows are a subject's
 
 
+_SALES = ("gold.sales_daily", "gold.category_margin", "gold.stock_turnover", "gold.fresh_loss")
+_STORE = (*_SALES, "gold.store_360", "gold.store_affinity", "gold.store_daily", "gold.ledger_reconciliation")
+TABLES_OF: Mapping[Kind, tuple[str, ...]] = {  # what the figures of a kind are from; store_360 also names the stores
+    "store": _STORE,
+    "category": (*_SALES, "gold.store_360"),
+    "campaign": ("gold.campaign_performance", "gold.campaign_channels"),
+    "shop": (*_STORE, "gold.customer_value"),
+}
+
+
 @dataclass(frozen=True)
 class Totals:
     """Sales of some days: `net` after returns, `returned` as a positive amount, `list` at the shelf's price."""

@@ -126,13 +126,6 @@ def write(
     return Written(folder, source.as_of, folder / "index.html", tuple(made), files)
 
 
-def _tells(table: str, kind: str) -> bool:
-    """Whether a report of this kind has a figure of the table."""
-    if kind == "campaign" or table.startswith("gold.campaign"):
-        return kind == "campaign" and table.startswith("gold.campaign")
-    return kind != "category" or table in (read.SALES, "gold.category_margin", "gold.stock_turnover", "gold.fresh_loss")
-
-
 def _report(
     staging: Path,
     page: Pages,
@@ -152,6 +145,7 @@ def _report(
     if figure.kind == "shop":  # which fits on a sheet of paper
         problems, chances = problems[:5], chances[:3]
     summary = texts.shop_summary(said_words, figure) if figure.kind == "shop" else texts.summary(said_words, figure)
+    of_kind = figures.TABLES_OF[figure.kind]
     stem = f"{said_words.language}/{figure.kind}/{file_name(figure.id)}"
     (staging / stem).parent.mkdir(parents=True, exist_ok=True)
     if "html" in formats:
@@ -165,8 +159,8 @@ def _report(
             rules=len(advice.RULES[figure.kind]),
             charts={name: Markup(svg) for name, svg in drawn.items()},
             names=names,
-            versions={table: v for table, v in source.versions.items() if _tells(table, figure.kind)},
-            missing=sorted(table for table in source.missing if _tells(table, figure.kind)),
+            versions={table: source.versions[table] for table in of_kind if table in source.versions},
+            missing=sorted(source.missing & set(of_kind)),
             index=f"../../index.{said_words.language}.html",
             others={to: (f"../../{to}/{figure.kind}/{file_name(figure.id)}.html", name) for to, name in others.items()},
             **_costs(figure),

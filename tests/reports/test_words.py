@@ -1,12 +1,15 @@
 """Words, rules and templates as files: complete in every language, and a user's own win."""
 
+import csv
 import string
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import yaml
 
+from jobs.demo import retailer
 from jobs.reports import advice, write
 from jobs.reports.words import HOUSE, ReportError, languages, rules, words
 from tests.reports.conftest import sales
@@ -38,6 +41,13 @@ def test_every_rule_has_a_sentence_and_thresholds():
         "slow_stock_year",
     }
     assert set(rules(None)) == known
+
+
+def test_the_demos_categories_have_chinese_names():
+    """The lake has them in English."""
+    with (Path(retailer.__file__).parent / "types.csv").open(encoding="utf-8") as file:
+        known = {row[level] for row in csv.DictReader(file) for level in ("department_en", "category_en")}
+    assert known <= set(words("zh", None, "CNY").names)
 
 
 def test_every_sentence_is_used_by_a_template_or_by_the_code():

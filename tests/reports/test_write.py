@@ -1,9 +1,11 @@
 """Whole reports of a small lake: what stands in them, what must not, and that all are written or none."""
 
+import html
 import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +22,7 @@ from jobs.demo.run import Flow
 from jobs.kit.contracts import load
 from jobs.kit.lake import NotThereError
 from jobs.kit.settings import settings
-from jobs.reports import read, write
+from jobs.reports import figures, read, write
 from jobs.reports.words import ReportError
 from tests.reports.conftest import LAST, sale, sales
 
@@ -158,6 +160,35 @@ def test_campaigns_are_shown_with_their_channels(gold, tmp_path):
     assert re.search(r"<td>Clicked</td>.*?<td>15</td><td>10.0%</td>", text, re.DOTALL)
     assert "茶点 · C1" in page(made, "zh/campaign/C1.html")
     assert ("SMS", 100, 40, 10) in [row[:4] for row in cells(made, "en/campaign/C1.xlsx")]
+
+
+def test_a_page_names_the_tables_that_its_kind_is_from(gold, tmp_path):
+    """Those that the figures ask in SQL, and the one that names the stores."""
+    gold("gold.sales_daily", *sales())
+    source = read.read()
+    for kind in write.KINDS:
+        asked: list[str] = []
+        con = SimpleNamespace(execute=lambda sql, *v, asked=asked: asked.append(sql) or source.con.execute(sql, *v))
+        figures.of_kind(replace(source, con=con), kind)  # type: ignore[arg-type]
+        read_by_it = {f"gold.{name}" for sql in asked for name in re.findall(r"FROM ([a-z]\w+_\w+)", sql)}
+        names = set() if kind == "campaign" else {"gold.store_360"}
+        assert read_by_it | names == set(figures.TABLES_OF[kind]), kind
+    text = page(reports(tmp_path), "en/category/MILK.html")
+    assert "<li>gold.sales_daily · Version 0</li>" in text and "gold.store_daily" not in text
+
+
+def test_the_shops_page_and_workbook_say_the_same(gold, tmp_path):
+    of = {"month_start_date": date(2025, 3, 1), "store_id": "S1"}
+    gold("gold.sales_daily", *sales())
+    stock = {"sold_cost_amount": "1", "mean_stock_cost_amount": "60", "supply_days": 100.0}
+    gold("gold.stock_turnover", of | {"department": "MILK", "category": "Milk"} | stock)
+    made = reports(tmp_path)
+    text = html.unescape(page(made, "en/shop/all.html"))
+    said = [row[0] for row in cells(made, "en/shop/all.xlsx")[3:] if row[0]]
+    said = said[: next(n for n, cell in enumerate(said) if not str(cell).endswith("."))]
+    on_page = re.findall(r'<p class="lead">(.*?)</p>|^<ol class="advice">|<li>(.*?)</li>', text, re.M)
+    assert said == [lead or item for lead, item in on_page if lead or item] and len(said) > 1
+    assert said[0].startswith("Last week you sold goods for")
 
 
 # --- what is not there ------------------------------------------------------------------------------------------------
