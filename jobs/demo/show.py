@@ -242,9 +242,9 @@ def summary(
         if len(refused) > 8:
             why.add_row("…", f"{len(refused) - 8} more: shoplake quarantine show", "")
         console.print(why)
-    fitted = _titled("The models", "model", "version", "metric", "champion", "baselines", "", number=3)
+    fitted = _titled("The models", "model", "v", "metric", "champion", "baselines", "", number=3)
     for m in models:
-        beside = ", ".join(f"{name} {value:.3f}" for name, value in m.baselines.items())
+        beside = "\n".join(f"{name} {value:.3f}" for name, value in m.baselines.items())
         value = "–" if m.value is None else f"[bold]{m.value:.3f}[/]"
         fitted.add_row(m.name, m.version, m.metric, value, beside, m.verdict)
     if fitted.row_count:
@@ -313,5 +313,8 @@ def _titled(title: str, *columns: str, number: int) -> Table:
     table = Table(title=f"[bold]{title}[/]", title_justify="left", title_style="", box=None, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
         right = place >= number and column not in ("baselines", "")
-        table.add_column(column, justify="right" if right else "left", header_style="dim", overflow="fold")
+        whole = column in ("model", "baselines")
+        table.add_column(
+            column, justify="right" if right else "left", header_style="dim", overflow="fold", no_wrap=whole
+        )
     return table
