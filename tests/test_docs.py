@@ -103,7 +103,7 @@ LOOKS |= {"quarantine show", "contract lint", "contract diff", "identity log", "
 CHANGES = {"run", "report", "extract", "train", "overhead", "vault audit", "quarantine replay", "erase --member"}
 # Other commands of ours, by their words: of other data, or of what no demo has. Which test does them.
 ELSEWHERE = {
-    r"gifts|redemptions|new source|crm\.": "tests/landing/test_new_source.py",
+    r"gifts|(gift_)?redemptions|new source|crm\.": "tests/landing/test_new_source.py",
     r"loyalty_points|basket_size": "tests/test_howto.py",
     r"erase .*(--reason|--later)|erase --waiting|ops\.erasures": "tests/test_erasure.py",
     r"vault (rotate|show)|--reveal|ops\.vault_reads": "tests/kit/test_vault.py",

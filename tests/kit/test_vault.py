@@ -140,7 +140,8 @@ def write(folder, header):
     review = {c.received_as: None for c in contract.columns if c.derived is None}
     review |= {"review_id": "R1", "platform": "app", "order_no": "SO1", "sku": "P1", "stars": 5,
                "written_at": "2025-05-30T10:00:00+08:00", "content": "打我电话 13700009999 谢谢"}  # fmt: skip
-    (drop / "reviews_2025-05-31.jsonl").write_text(json.dumps(review, ensure_ascii=False) + "\n")
+    reviews = [review, review | {"review_id": "R2", "content": "一般"}]
+    (drop / "reviews_2025-05-31.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in reviews))
 
 
 def test_no_canary_is_left_in_anything_that_the_runs_wrote(planted):
@@ -160,6 +161,7 @@ def test_no_canary_is_left_in_anything_that_the_runs_wrote(planted):
 
 def test_the_audit_finds_values_that_somebody_left_in_the_clear_and_nothing_else(planted):
     with lake_at(planted):
+        (planted / "lake" / "report.html").write_text("<td>一般</td>")  # a review, and a word of our own reports
         clean = CliRunner().invoke(cli.app, ["vault", "audit"])
         assert clean.exit_code == 0, clean.output
         assert "every value" in storage.read_ops("vault_reads")["what"].to_pylist()
