@@ -500,7 +500,8 @@ def vault_audit() -> None:
     if engine.status(settings()):
         engine.clear_scratch(session(), settings())
     values = vault.every("audit: looking for values in the clear")
-    found = kept.leaks(values)
+    with err.status("looking through all files"):
+        found = kept.leaks(values)
     for place, count in found.items():
         err.print(f"[red]{count:,} in {place}[/]", highlight=False, soft_wrap=True)
     if found:
