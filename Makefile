@@ -1,6 +1,6 @@
 # Needs git, make and Python >= 3.11; everything else is installed, locked, under .shoplake/.
 PYTHON ?= python3
-DATA ?= retailer
+DATA ?=
 BREAK ?=
 LIVE ?=
 BI ?=
@@ -17,7 +17,7 @@ install: ## Install what is needed (also the first step of demo, test and check)
 	@$(PYTHON) infra/bootstrap.py $(if $(LIVE),--live) $(if $(BI),--bi)
 
 demo: install ## See the lake at work; BREAK=1: a bad day, LIVE=1: from live systems, BI=1: dashboards, DATA=complete-journey: data simulated from real sales
-	@$(LAKE)/shoplake demo --data $(DATA) $(if $(BREAK),--break) $(if $(LIVE),--live) $(if $(BI),--bi)
+	@$(LAKE)/shoplake demo $(if $(DATA),--data $(DATA)) $(if $(BREAK),--break) $(if $(LIVE),--live) $(if $(BI),--bi)
 
 down: ## Stop what the demo started, and only that
 	@if [ -x $(LAKE)/shoplake ]; then $(LAKE)/shoplake down; else echo "Nothing is installed here, so nothing runs."; fi

@@ -1038,8 +1038,12 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def demo(
     data: Annotated[
-        str, typer.Option(help="retailer: simulated, with known truth · Complete Journey: complete-journey, full, tiny")
-    ] = "retailer",
+        str,
+        typer.Option(
+            help="retailer: simulated, with known truth · Complete Journey: complete-journey, full, tiny. "
+            "Default: what the lake holds, else retailer."
+        ),
+    ] = "",
     break_: Annotated[bool, typer.Option("--break", help="Then let a bad day in and see the gate hold.")] = False,
     airflow: Annotated[
         bool, typer.Option(help="Let Airflow's scheduler run the DAGs; --no-airflow runs the jobs here.")
@@ -1056,7 +1060,7 @@ def demo(
     from jobs.demo.datasets import DATASETS
     from jobs.demo.run import demo as run_demo
 
-    if data not in DATASETS:
+    if data and data not in DATASETS:
         raise typer.BadParameter(f"{data!r} is none of {', '.join(DATASETS)}", param_hint="--data")
     if live and break_:
         raise typer.BadParameter("a bad day comes as a file: say it without --live", param_hint="--break")

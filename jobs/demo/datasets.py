@@ -97,18 +97,21 @@ class OtherDataError(Exception):
 
 
 def choose(name: str, conf: Settings, *, live: bool = False) -> DataSet:
-    """The data set of that name, with its time zone and currency remembered for this lake.
+    """The data set of that name, with its time zone and currency remembered for this lake; without a name the one that
+    the lake holds, else the simulated retailer.
 
     OtherDataError if the lake holds another retailer's: two in one lake would be one retailer with wrong numbers. So
     would be one whose systems were asked (`live`) and whose files are then taken as well.
     """
-    wanted, there = DATASETS[name], DATASETS.get(conf.data)
-    if there and there.retailer != wanted.retailer and (Path(conf.lake) / "bronze").exists():
+    there = DATASETS.get(conf.data) if (Path(conf.lake) / "bronze").exists() else None
+    name = name or (conf.data if there else "retailer")
+    wanted = DATASETS[name]
+    if there and there.retailer != wanted.retailer:
         raise OtherDataError(
             f"The lake {conf.lake} holds {there.title}. For {wanted.title} forget it (make clean), "
             "or set SHOPLAKE_HOME to another folder."
         )
-    if there and live != bool(conf.sources) and (Path(conf.lake) / "bronze").exists():
+    if there and live != bool(conf.sources):
         how = "asked its sources (LIVE=1)" if conf.sources else "took its sources' files"
         raise OtherDataError(
             f"The lake {conf.lake} {how}: go on in the same way, forget it (make clean), "

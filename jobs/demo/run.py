@@ -36,9 +36,7 @@ BROKEN_SOURCE = "pos"
 HEADLINE = "gold.sales_daily"
 
 
-def demo(
-    data: str = "retailer", *, break_day: bool = False, airflow: bool = True, live: bool = False, bi: bool = False
-) -> int:
+def demo(data: str = "", *, break_day: bool = False, airflow: bool = True, live: bool = False, bi: bool = False) -> int:
     """Run the demo; the exit code says whether all went as it should (with `break_day`: whether a gate held).
 
     `live`: the retailer's systems run too, and are asked; without it their files come by themselves. `bi`: at the end

@@ -33,12 +33,14 @@ def test_another_retailers_data_are_refused_with_what_to_do(conf, tmp_path):
     datasets.choose("full", conf())  # more of the same retailer
     with pytest.raises(datasets.OtherDataError, match=r"holds Complete Journey \(full\).*make clean.*SHOPLAKE_HOME"):
         datasets.choose("retailer", conf())
+    assert datasets.choose("", conf()).title == "Complete Journey (full)", "whoever does not say goes on with it"
     assert conf().data == "full"
 
 
 def test_a_lake_without_tables_takes_any_data(conf):
     datasets.choose("complete-journey", conf())
-    assert datasets.choose("retailer", conf()).currency == "CNY"
+    assert datasets.choose("", conf()).retailer == datasets.choose("retailer", conf()).retailer == "simulated"
+    assert conf().currency == "CNY"
 
 
 def test_the_bad_day_turns_signs_and_nothing_else_and_comes_right_again(tmp_path):
