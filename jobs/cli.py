@@ -132,7 +132,7 @@ def run(
             elif not _run_one(name, day, full):
                 stopped.add(name)
         if told:
-            _tell_who_reads({n for n, version in _versions(names).items() if version != before[n]}, names)
+            _tell_who_reads({n for n, version in _versions(names).items() if version != before[n]}, names, day)
         if stopped:
             raise typer.Exit(GATE_REFUSED)
     for name in sorted(names) if not all_ else []:
@@ -150,15 +150,15 @@ def _versions(names: set[str]) -> dict[str, int | None]:
     return {n: lake.version(n) for n in names if not n.startswith("models.")}
 
 
-def _tell_who_reads(published: set[str], ran: set[str]) -> None:
-    """Of tables that have new rows: who is made of them and was not run."""
+def _tell_who_reads(published: set[str], ran: set[str], day: date) -> None:
+    """Of tables that have new rows as of this day: who is made of them and was not run."""
     stale = [n for n in lineage.order() if n not in ran and published & set(lineage.inputs(n))]
     if stale:
         several = f" and {len(stale) - 5} more" if len(stale) > 5 else ""
         bare = " ".join(sorted(published))
         out.print(
             f"[dim]Not built anew, though made of it: {', '.join(stale[:5])}{several}. With all that hangs on it: "
-            f"shoplake run --downstream {bare}[/]",
+            f"shoplake run --downstream {bare} --as-of {day}[/]",
             highlight=False,
             soft_wrap=True,
         )

@@ -248,6 +248,16 @@ def spark_values(spark, table, column):
 
 
 @pytest.mark.slow
+def test_who_waits_is_erased_at_night(lake):
+    noted = command("--member", "M770077", "--reason", "asked by phone", "--later")
+    assert noted.exit_code == 0 and "Noted as" in noted.output and customer_of("erp", "M770077"), noted.output
+    done = command("--waiting")
+    assert done.exit_code == 0 and customer_of("erp", "M770077") is None, done.output
+    assert [r["reason"] for r in storage.read_ops("erasures").to_pylist()] == ["asked by phone"]
+    assert "Nobody waits" in command("--waiting").output
+
+
+@pytest.mark.slow
 def test_the_refused_row_of_another_stays_in_quarantine(lake):
     assert command("--customer", customer_of("erp", "M770077"), "--reason", "x").exit_code == 0
     (row,) = storage.read_small("quarantine.erp_members")["row"].to_pylist()

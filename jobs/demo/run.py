@@ -282,7 +282,8 @@ class Flow:
             for rule, count in _rules(run).items():
                 console.print(f"    {rule}: {count:,} rows", highlight=False)
             console.print(f"    the failing rows: {run['note']}", highlight=False, soft_wrap=True)
-        stopped = [n for n, line in board.lines.items() if line.verdict == "not run"]
+        hang_on = {below for run in held for below in lineage.downstream(run["table"])}
+        stopped = [n for n in sorted(hang_on) if n in board.lines and board.lines[n].verdict == "not run"]
         if stopped:
             console.print(f"Not run, because it depends on that: {', '.join(stopped)}", highlight=False)
         same = "the same rows, the last good version" if after == before else "DIFFERENT: that is a bug"
@@ -344,8 +345,9 @@ class Flow:
         for layer in ("bronze", "silver", "gold", "scoring"):
             nodes = [n for n in lineage.nodes() if n.startswith(f"{layer}.")]
             rows = sum(_rows(self.conf.path(n)) for n in nodes if lake.version(n) is not None)
-            passed, held = (sum(last.get(n) == verdict for n in nodes) for verdict in ("published", "refused"))
-            layers.append(Layer(layer, len(nodes), rows, out[layer], passed, held))
+            passed, held, crashed = (sum(last.get(n) == v for n in nodes) for v in ("published", "refused", "crashed"))
+            empty = sum(lake.version(n) is None for n in nodes)
+            layers.append(Layer(layer, len(nodes), rows, out[layer], passed, held, crashed, empty))
         return layers
 
     def _models(self) -> list[Model]:

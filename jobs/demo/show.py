@@ -199,6 +199,8 @@ class Layer:
     refused: int
     passed: int
     held: int
+    crashed: int
+    empty: int
 
 
 @dataclass(frozen=True)
@@ -232,8 +234,10 @@ def summary(
     rows = _titled("The lake", "layer", "tables", "rows", "refused", "gates passed", "held", "no data yet", number=1)
     for layer in layers:
         held = f"[bold red]{layer.held}[/]" if layer.held else "0"
+        if layer.crashed:
+            held += f", [bold red]{layer.crashed} crashed[/]"
         numbers = (layer.tables, layer.rows, layer.refused, layer.passed)
-        rows.add_row(layer.name, *(f"{n:,}" for n in numbers), held, f"{layer.tables - layer.passed - layer.held:,}")
+        rows.add_row(layer.name, *(f"{n:,}" for n in numbers), held, f"{layer.empty:,}")
     console.print(rows)
     if refused := list(refused):
         why = _titled("In quarantine", "table", "rule", "rows", number=2)

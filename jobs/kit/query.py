@@ -35,9 +35,10 @@ def ask(sql: str, limit: int = 1000) -> pd.DataFrame:
     """The first rows of a query over published tables.
 
     Only what the query names is looked up, because each name costs the engine a tenth of a second; a statement that
-    names no table (SHOW TABLES IN gold) finds all of them. Delta reads columns from the table's own log, never from the
+    lists (SHOW TABLES IN gold) finds all of them. Delta reads columns from the table's own log, never from the
     catalog, so a name that was given before a change of columns shows them as they are.
     """
     spark = session()
-    register(spark, mentioned(sql) or names())
+    lists = re.match(r"\s*(show|desc|describe|use)\b", sql, re.IGNORECASE)
+    register(spark, mentioned(sql) or (names() if lists else set()))
     return spark.sql(sql).limit(limit).toPandas()

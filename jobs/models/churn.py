@@ -113,7 +113,10 @@ def fit(
                 f"there are {churned} and {len(part) - churned} (horizon {days} days, as of {as_of})"
             )
     model = train(training, validation, params)
-    model.set_attr(horizon_days=str(days), reference=json.dumps(drift.reference(inputs_and_score(model, training))))
+    # Of cases that the trees were fitted to they are too sure: what they say in general is seen on others.
+    said = inputs_and_score(model, validation)[["churn_probability"]]
+    reference = drift.reference(inputs(training)) | drift.reference(said)
+    model.set_attr(horizon_days=str(days), reference=json.dumps(reference))
     baselines = {
         "recency_only": measures(test["churned"], recency_only(training).predict_proba(inputs(test))[:, 1]),
         "logistic_regression": measures(test["churned"], logistic(training).predict_proba(inputs(test))[:, 1]),
@@ -246,8 +249,9 @@ def probability(model: xgb.Booster, frame: pd.DataFrame) -> np.ndarray:
 
 
 def inputs_and_score(model: xgb.Booster, frame: pd.DataFrame) -> pd.DataFrame:
-    """What the model is given and what it says of it (`churn_probability`), as floats."""
-    return inputs(frame).assign(churn_probability=probability(model, frame))
+    """What the model was trained on, of these cases, and what it says of them (`churn_probability`), as floats."""
+    said = probability(model, frame)
+    return frame[list(model.feature_names or [])].astype(float).assign(churn_probability=said)
 
 
 def score(model: xgb.Booster, features: pd.DataFrame) -> pd.DataFrame:

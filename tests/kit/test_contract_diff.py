@@ -327,7 +327,8 @@ def test_a_file_and_a_revision_can_be_compared_with(checkout, tmp_path):
     checkout(GONE)
     old = tmp_path / "old.yaml"
     old.write_text(ORDERS)
-    assert [d.was for d in contract_diff.diffs(None, str(old))] == ["1.0.0"]
+    assert [d["was"] for d in diff("--against", str(old))[1]["diffs"]] == ["1.0.0"]
+    assert diff("--against", "HEAD~0")[0] == 1
     with pytest.raises(contracts.ContractError, match="bad revision 'nosuch'"):
         contract_diff.diffs(None, "nosuch")
 

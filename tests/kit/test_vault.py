@@ -68,7 +68,7 @@ def test_a_value_is_kept_once_and_encrypted(lake, spark):
 def test_a_new_key_changes_no_join(lake, spark):
     before = by_card(sealed(spark, [("a", "13912345678"), ("b", "王小明")]))
     kept = storage.read_small(vault.TABLE)
-    assert vault.rotate(spark) == 2
+    assert "key 2 now" in CliRunner().invoke(cli.app, ["vault", "rotate"]).output.replace("\n", " ")
     after = sealed(spark, [("a", "13912345678"), ("n", "new"), ("z", None), ("b", "王小明")])
     token = by_card(after)
     assert {c: token[c] for c in before} == before and tokens.is_token(token["n"]) and token["z"] is None
@@ -84,6 +84,8 @@ def test_whoever_looks_is_written_down_first(lake, spark):
     assert vault.reveal([token], "the customer called") == {token: "13912345678"}
     (read,) = storage.read_ops("vault_reads").to_pylist()
     assert read["what"] == token and read["reason"] == "the customer called" and read["reader"]
+    shown = CliRunner().invoke(cli.app, ["vault", "show", token, "--reason", "she called again"]).output
+    assert "13912345678" in shown and "she called again" in storage.read_ops("vault_reads")["reason"].to_pylist()
     gone = "tok_" + "a" * 26
     assert vault.reveal([gone], "again") == {gone: None}
     with pytest.raises(vault.VaultError, match="no token"):

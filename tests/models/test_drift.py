@@ -35,7 +35,7 @@ def test_the_same_rows_have_not_moved():
     assert compared(sample(500, 1), sample(500, 1))["psi"] == 0
 
 
-def test_half_a_deviation_is_a_shift():
+def test_half_a_deviation_is_a_move():
     row = compared(sample(2000, 1), sample(2000, 2, shift=0.5))
     assert row["verdict"] == "moved" and 0.1 < row["psi"] < 0.3
     assert compared(sample(2000, 1), sample(2000, 2, shift=1.0))["verdict"] == "shifted"

@@ -30,6 +30,14 @@ def drifted(spark, champion, frame: pd.DataFrame) -> pd.DataFrame:
     return built.toPandas().set_index("feature")
 
 
+def test_a_champion_is_asked_for_the_features_it_knows(spark, champion, monkeypatch):
+    """Those that the code has are another version's."""
+    today = cases(seed=3).drop(columns="churned").assign(as_of_date=DAY)
+    monkeypatch.setattr(churn, "FEATURES", {name: churn.FEATURES[name] for name in list(churn.FEATURES)[:-1]})
+    assert list(churn.FEATURES)[-1:] != list(champion.model.feature_names)[-1:]
+    assert {*champion.model.feature_names, "churn_probability"} == set(drifted(spark, champion, today).index)
+
+
 def test_one_feature_moved_and_the_score_with_it(spark, champion):
     today = cases(seed=3).drop(columns="churned").assign(as_of_date=DAY)
     today["recency_days"] += 30
