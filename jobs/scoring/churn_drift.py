@@ -1,7 +1,9 @@
 """One row per as_of_date and feature of the churn champion: how far its customers of that day are from its training.
 
-The score itself is a feature here, `churn_probability`: inputs may move where the model does not look. How it is
-measured: jobs/models/drift.py. A champion registered before models carried their reference has no rows.
+The score itself is a feature here, `churn_probability`: inputs may move where the model does not look. It is held
+against what the champion said of the cutoff that stopped its training, for of the cases that its trees were fitted to
+they are too sure. How it is measured: jobs/models/drift.py. A champion registered before models carried their
+reference has no rows.
 """
 
 import json
