@@ -65,7 +65,9 @@ def test_a_new_column_is_written_into_the_contract_and_nothing_else_is(source, f
     before = table.contract.read_text()
     first, second = proposed(table)
     assert (first.kind, first.column, first.text) == ("new", "Till-No", f"in 1 of 2 files looked at, first in {name}")
-    table.contract.write_text(drift.amended(parsed(table), [first, second]))
+    (old := table.folder / "old.yaml").write_text(before)
+    code, said = diff("bronze.campaign_list", "--write", "--against", str(old))
+    assert code == 0 and [p["column"] for p in said["proposals"]] == [first.column, second.column]
     after = table.contract.read_text().splitlines()
     assert [line for line in after if line not in before.splitlines()] == [
         "version: 1.1.0",
